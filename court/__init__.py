@@ -1,0 +1,1 @@
+"""court: the program itself: reads settings, wires and supervises the roles."""

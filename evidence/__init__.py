@@ -1,0 +1,1 @@
+"""evidence: exhibits (证据) and their place in the record."""

@@ -1,0 +1,1 @@
+"""media: packets and peers: forwarding by grants, recording to the spool, shipping to the stores."""

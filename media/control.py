@@ -1,0 +1,199 @@
+"""The port by which others steer the media plane, and the reports it sends back. No media code, no aiortc here.
+
+`signaling` calls MediaControl (HttpMediaControl is the client of worker.py's server). `media` and `shipper` send Report
+batches to signaling's internal API as JSON: {"worker_id", "reports": [{"type", ...fields}]}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Protocol
+
+from hearing.audience import GrantTable, Kind
+from hearing.model import ParticipantId, SittingId
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An SDP offer of the server for one of a peer's two connections."""
+
+    connection: str  # "up": the client sends media to us · "down": the client receives from us
+    revision: int  # grows with each offer of this connection; the answer repeats it
+    sdp: str
+
+
+class MediaControl(Protocol):
+    """What signaling may ask of the media worker that holds a sitting."""
+
+    async def apply_grants(self, table: GrantTable) -> int:
+        """Replace the sitting's grant table; returns the number now in force (a lower one is ignored)."""
+
+    async def connect(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
+        """Create the peer (closing this participant's older one) and return the offers of both connections."""
+
+    async def answer(self, sitting_id: SittingId, peer_id: str, connection: str, revision: int, sdp: str) -> None:
+        """Take the client's SDP answer; raises MediaError when it is malformed or stale."""
+
+    async def restart_ice(self, sitting_id: SittingId, peer_id: str, connection: str) -> Offer:
+        """A fresh offer with new ICE credentials for one connection."""
+
+    async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None: ...
+
+    async def close_sitting(self, sitting_id: SittingId) -> None:
+        """Close all peers and finish the recording; RecordingFinished is reported when the spool is complete."""
+
+
+# --- reports: media → signaling -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A worker is up and holds nothing: signaling answers by sending every live grant table again."""
+
+    control_url: str
+    type: ClassVar[str] = "worker.started"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAlive:
+    """Once a second. `sittings` are those the worker holds; `spool_free_bytes` is the disk left."""
+
+    sittings: tuple[SittingId, ...]
+    spool_free_bytes: int
+    type: ClassVar[str] = "worker.alive"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerState:
+    """State of a peer: "connected" once both transports run, "lost" after ~5 s of silence, "closed"."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    peer_id: str
+    state: str
+    type: ClassVar[str] = "peer.state"
+
+
+@dataclass(frozen=True, slots=True)
+class OfferMade:
+    """Renegotiation: the client must answer this offer."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    peer_id: str
+    connection: str
+    revision: int
+    sdp: str
+    type: ClassVar[str] = "offer.made"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """Audio level crossed the speaking threshold, either way (RFC 6464 level of forwarded audio)."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    speaking: bool
+    type: ClassVar[str] = "speaking"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Every 5 s per peer. `level` is good | fair | poor | lost."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    level: str
+    up_loss: float  # fraction of packets lost on the way to us
+    down_loss: float
+    rtt_ms: float | None
+    jitter_ms: float
+    type: ClassVar[str] = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderHealth:
+    """Every 2 s per recorded sitting, judged by bytes read back from the spool files (S5)."""
+
+    sitting_id: SittingId
+    ok: bool
+    tracks: int
+    written_bytes: int
+    detail: str
+    type: ClassVar[str] = "recorder.health"
+
+
+@dataclass(frozen=True, slots=True)
+class GapFound:
+    """A span of a track that is not recorded, with its cause (media_restart, leave, disk_full, overflow)."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    kind: Kind
+    t0_ms: int
+    t1_ms: int
+    cause: str
+    type: ClassVar[str] = "gap.found"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEnd:
+    """How many segments a track has in all and the hash of the last: the tail cannot be cut unseen."""
+
+    track_id: str
+    segments: int
+    last_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFinished:
+    """Everything of the sitting stands closed in the spool."""
+
+    sitting_id: SittingId
+    tracks: tuple[TrackEnd, ...]
+    type: ClassVar[str] = "recording.finished"
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStored:
+    """From the shipper: one segment is in the store and was read back. All `_ms` are on the record clock.
+
+    `sha256` is of the segment's bytes; `prev_sha256` is the previous segment's sha256 of the same track ("" for the
+    first). `filled_ms` is silence written for lost packets, `muted_ms` silence written while the person was muted.
+    """
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    track_id: str  # "<participant_id>-audio" | "<participant_id>-video"
+    kind: Kind
+    codec: str  # opus | vp8
+    index: int  # from 0, without a hole
+    t0_ms: int
+    t1_ms: int
+    started_at: datetime
+    bytes: int
+    sha256: str
+    sm3: str
+    prev_sha256: str
+    object_key: str
+    packets: int
+    lost_packets: int
+    filled_ms: int
+    muted_ms: int
+    closed_by: str  # rotate | stop | leave | repair
+    type: ClassVar[str] = "segment.stored"
+
+
+Report = (
+    WorkerStarted | WorkerAlive | PeerState | OfferMade | Speaking | Quality | RecorderHealth | GapFound | RecordingFinished
+    | SegmentStored
+)  # fmt: skip
+
+
+class MediaError(Exception):
+    """The media worker refused (`code` is stable) or cannot be reached (code "media_unreachable")."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,1 @@
+"""record: the sealed record of a hearing and its proof."""

@@ -1,0 +1,1 @@
+"""signaling: the only package browsers talk to."""

@@ -1,0 +1,471 @@
+"""The wire protocol, written once. typescript.py generates web/src/protocol.ts from it; a test fails when that is stale.
+
+Socket.IO, one namespace "/court". The browser emits a command (imperative) with `{command_id, sitting_id, ...fields}` and
+is always answered once with an Ack. The server emits the past-tense events below. Field names are identical in both
+languages. HTTP bodies of http_api.py stand here too.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from hearing import commands as law
+from hearing.model import HandReason, Procedure, Role, SittingState, Stage
+
+
+class Message(BaseModel):
+    """Base of everything on the wire: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+COURT_COMMANDS: dict[str, type] = {
+    c.type: c
+    for c in (
+        law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.GoToStage, law.GiveFloor, law.OpenFloor,
+        law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance, law.CallWitness,
+        law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera, law.AllowPresenting,
+        law.ShowExhibit, law.WithdrawExhibit, law.AddNote,
+    )
+}  # fmt: skip
+"""Commands of the law that a browser may send; the dataclasses of hearing/commands.py are their bodies."""
+
+
+class Join(Message):
+    """`sitting.join`: take the seat on this socket; an older socket of the same person is closed (session.replaced)."""
+
+    captions_after_ms: int | None = None
+
+
+class Connect(Message):
+    """`media.connect`: create the media peer; answered with the offers of both connections."""
+
+
+class Answer(Message):
+    """`media.answer`: the SDP answer to an offer."""
+
+    peer_id: str
+    connection: Literal["up", "down"]
+    revision: int
+    sdp: str
+
+
+class RestartIce(Message):
+    """`media.restart_ice`: new ICE credentials after a change of network."""
+
+    peer_id: str
+    connection: Literal["up", "down"]
+
+
+class Disconnect(Message):
+    """`media.disconnect`: close the media peer."""
+
+    peer_id: str
+
+
+CONNECTION_COMMANDS: dict[str, type[Message]] = {
+    "sitting.join": Join,
+    "media.connect": Connect,
+    "media.answer": Answer,
+    "media.restart_ice": RestartIce,
+    "media.disconnect": Disconnect,
+}
+
+
+class WireError(Message):
+    """A refusal: `code` is stable for programs, `message` is Chinese for people, `field` names the bad field."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class Ack(Message):
+    """The one answer to every command. `number` is the ledger number the command led to."""
+
+    ok: bool
+    number: int | None = None
+    error: WireError | None = None
+    joined: Joined | None = None  # sitting.join
+    offers: list[OfferView] | None = None  # media.connect, media.restart_ice
+    peer_id: str | None = None  # media.connect
+
+
+# --- what a participant sees --------------------------------------------------------------------
+
+
+class ParticipantView(Message):
+    """One seat. Marks that the viewer may not know are left false or null by the server."""
+
+    id: str
+    role: Role
+    name: str
+    label: str  # 审 陪 书 原 原1 原代 被 三 证 鉴 翻 旁
+    represents: str | None
+    present: bool  # connected now
+    attended: bool  # 已到庭
+    place: Literal["courtroom", "waiting", "isolated", "dismissed"]
+    may_speak: bool
+    may_present: bool
+    court_muted: bool
+    microphone_off: bool
+    camera_off: bool
+
+
+class HandView(Message):
+    participant_id: str
+    reason: HandReason
+    raised_at: datetime
+
+
+class ShowingView(Message):
+    exhibit_id: str
+    page: int
+    presenter_id: str
+
+
+class ExhibitView(Message):
+    """An exhibit in the list; page pictures at /api/exhibits/{id}/pages/{n}.png."""
+
+    id: str
+    side: Literal["plaintiff", "defendant", "third_party", "court"]
+    number: str  # 原告证据1
+    title: str
+    purpose: str
+    media_type: str
+    bytes: int
+    pages: int
+    sha256: str
+    submitted_by: str
+    submitted_at: datetime
+
+
+class HearingView(Message):
+    id: str
+    court_name: str
+    case_number: str
+    cause: str
+    title: str
+    procedure: Procedure
+    public: bool
+    courtroom: str
+    scheduled_at: datetime
+
+
+class SittingView(Message):
+    """The whole state as this viewer may see it; sent whole at every change, a higher `number` wins."""
+
+    id: str
+    number: int  # ledger number
+    ordinal: int  # 第 n 次开庭
+    hearing: HearingView
+    me: str  # participant id of the viewer
+    state: SittingState
+    stage: Stage
+    stages_done: list[Stage]
+    opened_at: datetime | None
+    closed_at: datetime | None
+    recess_at: datetime | None
+    planned_resume_at: datetime | None
+    record_ms: int | None  # record clock at server_at
+    server_at: datetime
+    floor: str | None
+    participants: list[ParticipantView]
+    hands: list[HandView]
+    showing: ShowingView | None
+    exhibits: list[ExhibitView]
+    allowed: list[str]  # wire names of the commands this viewer may give now
+    recording: Literal["off", "starting", "on", "fault", "stopped"]
+    recording_detail: str
+
+
+class CaptionView(Message):
+    """One line of the machine draft (机器识别，非笔录), a clerk's note, or an act from the ledger."""
+
+    id: str
+    kind: Literal["speech", "note", "act"]
+    participant_id: str | None
+    label: str
+    name: str
+    t0_ms: int
+    t1_ms: int
+    text: str
+    confidence: float | None
+    engine: str | None  # "faster-whisper whisper-base 905e5bf8"
+    origin: Literal["live", "refill", "clerk", "ledger"]
+
+
+class OfferView(Message):
+    connection: Literal["up", "down"]
+    revision: int
+    sdp: str
+
+
+class IceServerView(Message):
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class Joined(Message):
+    """Answer to sitting.join."""
+
+    sitting: SittingView
+    captions: list[CaptionView]
+    ice_servers: list[IceServerView]
+    relay_only: bool
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+class SittingUpdated(Message):
+    sitting: SittingView
+
+
+class CaptionAdded(Message):
+    caption: CaptionView
+
+
+class SpeakingChanged(Message):
+    participant_id: str
+    speaking: bool
+
+
+class QualityMeasured(Message):
+    participant_id: str
+    level: Literal["good", "fair", "poor", "lost"]
+    up_loss: float
+    down_loss: float
+    rtt_ms: float | None
+    jitter_ms: float
+
+
+class MediaOffered(Message):
+    """Renegotiation: answer with media.answer."""
+
+    peer_id: str
+    offer: OfferView
+
+
+class MediaLost(Message):
+    """The media server restarted or the peer is lost: send media.connect again (with back-off)."""
+
+    reason: Literal["worker_restarted", "peer_lost", "unreachable"]
+
+
+class SessionReplaced(Message):
+    """The same person signed in elsewhere; this page must stop."""
+
+    message: str
+
+
+EVENTS: dict[str, type[Message]] = {
+    "sitting.updated": SittingUpdated,
+    "caption.added": CaptionAdded,
+    "speaking.changed": SpeakingChanged,
+    "quality.measured": QualityMeasured,
+    "media.offered": MediaOffered,
+    "media.lost": MediaLost,
+    "session.replaced": SessionReplaced,
+}
+
+
+# --- HTTP bodies --------------------------------------------------------------------------------
+
+
+class SignIn(Message):
+    """POST /api/sign-in"""
+
+    login: str
+    password: str
+
+
+class ExchangeLink(Message):
+    """POST /api/link: the single-use exchange of a personal link's token into a session."""
+
+    token: str
+
+
+class Me(Message):
+    """GET /api/me (200 with `kind: none` when not signed in)."""
+
+    kind: Literal["staff", "participant", "none"]
+    court_name: str
+    name: str = ""
+    position: str = ""  # judge | assessor | clerk | technician
+    participant_id: str | None = None
+    hearing_id: str | None = None
+    sitting_id: str | None = None  # the sitting a participant should go to now
+    csrf: str = ""  # send back as X-CSRF-Token with every POST/PUT/DELETE
+
+
+class NewParticipant(Message):
+    key: str  # the form's own name of this person, so that an agent can name whom it represents
+    role: Role
+    name: str
+    represents: str | None = None  # another person's key
+    staff_id: str | None = None
+
+
+class NewHearing(Message):
+    """POST /api/hearings (clerk)"""
+
+    case_number: str
+    cause: str
+    title: str
+    procedure: Procedure
+    public: bool
+    courtroom: str
+    scheduled_at: datetime
+    participants: list[NewParticipant]
+
+
+class LinkView(Message):
+    """A fresh personal link; shown once, only its hash is stored."""
+
+    participant_id: str
+    role: Role
+    name: str
+    url: str
+    expires_at: datetime
+
+
+class HearingCreated(Message):
+    hearing_id: str
+    sitting_id: str
+    links: list[LinkView]
+
+
+class DocketParticipant(Message):
+    id: str
+    role: Role
+    label: str
+    name: str
+    status: Literal["not_opened", "opened", "tested", "test_failed", "waiting", "present"]
+    link_state: Literal["none", "unused", "used", "expired", "revoked"]
+
+
+class DocketSitting(Message):
+    id: str
+    ordinal: int
+    state: SittingState
+    opened_at: datetime | None
+    closed_at: datetime | None
+    sealed: bool
+
+
+class DocketItem(Message):
+    """One row of today's list (J1). GET /api/docket?from=&to= and GET /api/hearings/{id} (one item)."""
+
+    hearing: HearingView
+    sittings: list[DocketSitting]
+    participants: list[DocketParticipant]
+    my_participant_id: str | None
+    may_manage: bool
+
+
+class StaffView(Message):
+    """GET /api/staff: colleagues who can be put on a panel."""
+
+    id: str
+    name: str
+    position: str
+
+
+class SelfTest(Message):
+    """POST /api/self-test: result of the local device check (P5, local part), kept for the clerk."""
+
+    camera: Literal["ok", "none", "denied", "failed"]
+    microphone: Literal["ok", "silent", "none", "denied", "failed"]
+    speaker: Literal["ok", "failed", "unchecked"]
+    browser: str
+
+
+# --- the record page ----------------------------------------------------------------------------
+
+
+class RecordSegment(Message):
+    index: int
+    t0_ms: int
+    t1_ms: int
+    bytes: int
+    url: str  # /api/sittings/{id}/tracks/{track_id}/segments/{index}.webm
+
+
+class RecordGap(Message):
+    t0_ms: int
+    t1_ms: int
+    cause: str
+
+
+class RecordTrack(Message):
+    track_id: str
+    participant_id: str
+    kind: Literal["audio", "video"]
+    segments: list[RecordSegment]
+    gaps: list[RecordGap]
+
+
+class RecordInterval(Message):
+    """Intervals cover 宣布开庭 → 闭庭 without a hole."""
+
+    state: SittingState
+    t0_ms: int
+    t1_ms: int
+    recorded: Literal["full", "sealed", "none"]
+    cause: str
+
+
+class RecordStage(Message):
+    stage: Stage
+    t0_ms: int
+    t1_ms: int
+
+
+class RecordShowing(Message):
+    exhibit_id: str
+    page: int
+    presenter_id: str
+    t0_ms: int
+    t1_ms: int
+
+
+class RecordProof(Message):
+    """Outcome of the last verification of the stored record."""
+
+    state: Literal["sealing", "complete", "complete_with_gaps", "damaged"]
+    problems: list[str]
+    manifest_sha256: str | None
+    check_code: str | None  # 12 characters, XXXX-XXXX-XXXX
+    key_fingerprint: str | None
+    sealed_at: datetime | None
+
+
+class RecordView(Message):
+    """GET /api/sittings/{id}/record. Package: GET /api/hearings/{id}/package.zip"""
+
+    sitting_id: str
+    ordinal: int
+    hearing: HearingView
+    state: SittingState
+    opened_at: datetime
+    closed_at: datetime | None
+    duration_ms: int
+    participants: list[ParticipantView]
+    tracks: list[RecordTrack]
+    intervals: list[RecordInterval]
+    stages: list[RecordStage]
+    exhibits: list[ExhibitView]
+    showings: list[RecordShowing]
+    lines: list[CaptionView]
+    proof: RecordProof
+    viewer: str  # name and time for the watermark
+
+
+Ack.model_rebuild()

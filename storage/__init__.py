@@ -1,0 +1,1 @@
+"""storage: what outlives the process: database, objects, queued jobs."""

@@ -1,0 +1,1 @@
+"""transcripts: speech to a correctable text."""
