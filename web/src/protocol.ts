@@ -1,0 +1,573 @@
+// GENERATED from signaling/protocol.py by `python -m signaling.typescript`. Never edited by hand.
+// Times (`_at`) are ISO-8601 UTC strings; `_ms` are milliseconds on the record clock (0 = 宣布开庭).
+//
+// HTTP answers (refusals: an HTTP error status with a WireError body):
+//   POST /api/sign-in, POST /api/link, GET /api/me         → Me
+//   POST /api/sign-out, DELETE /api/participants/{id}/link, POST /api/self-test → 204, no body
+//   GET  /api/docket?from=&to= (ISO-8601)                  → DocketItem[]
+//   GET  /api/hearings/{id}                                → DocketItem
+//   GET  /api/staff                                        → StaffView[]
+//   POST /api/hearings                                     → HearingCreated
+//   POST /api/hearings/{id}/sittings                       → DocketSitting
+//   POST /api/participants/{id}/link                       → LinkView
+//   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
+//   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
+//   GET  /api/sittings/{id}/record                         → RecordView
+//   GET  /api/sittings/{id}/captions                       → CaptionView[]
+
+/** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */
+export interface CommandHeader {
+  command_id: string
+  sitting_id: string
+}
+
+/** Stage of a civil first-instance hearing (庭审阶段), in order (CPL-140..151). */
+export type Stage = "preparation" | "opening" | "identity" | "rights" | "recusal" | "investigation" | "evidence" | "debate" | "final_statements" | "mediation" | "judgment" | "closing"
+export const STAGES: readonly Stage[] = ["preparation", "opening", "identity", "rights", "recusal", "investigation", "evidence", "debate", "final_statements", "mediation", "judgment", "closing"]
+
+/** Why a hand is raised (举手事由). */
+export type HandReason = "speak" | "objection" | "technical" | "health"
+export const HAND_REASONS: readonly HandReason[] = ["speak", "objection", "technical", "health"]
+
+/** The part a person plays in a hearing (诉讼地位). */
+export type Role = "presiding_judge" | "judge" | "assessor" | "clerk" | "plaintiff" | "defendant" | "third_party" | "agent" | "witness" | "expert" | "interpreter" | "observer"
+export const ROLES: readonly Role[] = ["presiding_judge", "judge", "assessor", "clerk", "plaintiff", "defendant", "third_party", "agent", "witness", "expert", "interpreter", "observer"]
+
+/** Procedure of the case (审判程序). */
+export type Procedure = "ordinary" | "simplified" | "small_claims"
+export const PROCEDURES: readonly Procedure[] = ["ordinary", "simplified", "small_claims"]
+
+/** State of one sitting; the moves between them stand in states.py. */
+export type SittingState = "scheduled" | "lobby" | "in_session" | "recess" | "tech_suspended" | "closed" | "cancelled"
+export const SITTING_STATES: readonly SittingState[] = ["scheduled", "lobby", "in_session", "recess", "tech_suspended", "closed", "cancelled"]
+
+/** Clerk or judge opens the waiting area (候审). */
+export type OpenLobby = CommandHeader
+
+/** 宣布开庭: recording starts in the same command (J4, AV-3). */
+export type OpenSitting = CommandHeader
+
+/** 休庭, with the planned time of resuming (J16). */
+export interface Adjourn extends CommandHeader {
+  planned_resume_at?: string | null
+}
+
+/** 恢复庭审. */
+export type Resume = CommandHeader
+
+/** 闭庭: recording ends, the record is sealed; a closed sitting never reopens. */
+export type Close = CommandHeader
+
+/** Move the stage bar forward or back (恢复法庭调查 is a move back). */
+export interface GoToStage extends CommandHeader {
+  stage: Stage
+}
+
+/** 准许发言: give the floor; others but the bench are muted at the server (J9). */
+export interface GiveFloor extends CommandHeader {
+  participant_id: string
+}
+
+/** Take the floor back: everyone not muted may speak. */
+export type OpenFloor = CommandHeader
+
+/** 法庭静音: the server forwards and records no sound of this person (J10). */
+export interface MuteParticipant extends CommandHeader {
+  participant_id: string
+}
+
+export interface UnmuteParticipant extends CommandHeader {
+  participant_id: string
+}
+
+/** 全体静音: everyone but the bench. */
+export type MuteAll = CommandHeader
+
+/** Send a person from the courtroom to the waiting area (J12). */
+export interface Exclude extends CommandHeader {
+  participant_id: string
+}
+
+/** Let a person from the waiting area into the courtroom (J12). */
+export interface Admit extends CommandHeader {
+  participant_id: string
+}
+
+/** 到庭: the clerk marks a person as attending (C5 thin). */
+export interface MarkAttendance extends CommandHeader {
+  participant_id: string
+  attended?: boolean
+}
+
+/** 传唤证人 (J13). */
+export interface CallWitness extends CommandHeader {
+  participant_id: string
+}
+
+/** 证人退庭 (J13, W9). */
+export interface DismissWitness extends CommandHeader {
+  participant_id: string
+}
+
+/** 举手 (P9). */
+export interface RaiseHand extends CommandHeader {
+  reason?: HandReason
+}
+
+/** Lower one's own hand, or (judge, clerk) another's. */
+export interface LowerHand extends CommandHeader {
+  participant_id?: string | null
+}
+
+/** A person's own microphone switch; stops packets at the server too. */
+export interface SetMicrophone extends CommandHeader {
+  on: boolean
+}
+
+export interface SetCamera extends CommandHeader {
+  on: boolean
+}
+
+/** Judge lets a person show own exhibits (P15), or takes the leave back. */
+export interface AllowPresenting extends CommandHeader {
+  participant_id: string
+  allowed?: boolean
+}
+
+/** 出示证据: a page everyone follows; turning the page is showing another page. */
+export interface ShowExhibit extends CommandHeader {
+  exhibit_id: string
+  page?: number
+}
+
+/** 收回出示. */
+export type WithdrawExhibit = CommandHeader
+
+/** The clerk notes a line in the draft (书记员记一行). */
+export interface AddNote extends CommandHeader {
+  text: string
+}
+
+/** `sitting.join`: take the seat on this socket; an older socket of the same person is closed (session.replaced). */
+export interface Join extends CommandHeader {
+  captions_after_ms?: number | null
+}
+
+/** `media.connect`: create the media peer; answered with the offers of both connections. */
+export type Connect = CommandHeader
+
+/** `media.answer`: the SDP answer to an offer. */
+export interface Answer extends CommandHeader {
+  peer_id: string
+  connection: "up" | "down"
+  revision: number
+  sdp: string
+}
+
+/** `media.restart_ice`: new ICE credentials after a change of network. */
+export interface RestartIce extends CommandHeader {
+  peer_id: string
+  connection: "up" | "down"
+}
+
+/** `media.disconnect`: close the media peer. */
+export interface Disconnect extends CommandHeader {
+  peer_id: string
+}
+
+/** A refusal: `code` is stable for programs, `message` is Chinese for people, `field` names the bad field. */
+export interface WireError {
+  code: string
+  message: string
+  field: string | null
+}
+
+/** The one answer to every command. `number` is the ledger number the command led to. */
+export interface Ack {
+  ok: boolean
+  number: number | null
+  error: WireError | null
+  joined: Joined | null
+  offers: OfferView[] | null
+  peer_id: string | null
+}
+
+/** One seat. Marks that the viewer may not know are left false or null by the server. */
+export interface ParticipantView {
+  id: string
+  role: Role
+  name: string
+  label: string
+  represents: string | null
+  present: boolean
+  attended: boolean
+  place: "courtroom" | "waiting" | "isolated" | "dismissed"
+  may_speak: boolean
+  may_present: boolean
+  court_muted: boolean
+  microphone_off: boolean
+  camera_off: boolean
+}
+
+export interface HandView {
+  participant_id: string
+  reason: HandReason
+  raised_at: string
+}
+
+export interface ShowingView {
+  exhibit_id: string
+  page: number
+  presenter_id: string
+}
+
+/** An exhibit in the list; page pictures at /api/exhibits/{id}/pages/{n}.png. */
+export interface ExhibitView {
+  id: string
+  side: "plaintiff" | "defendant" | "third_party" | "court"
+  number: string
+  title: string
+  purpose: string
+  media_type: string
+  bytes: number
+  pages: number
+  sha256: string
+  submitted_by: string
+  submitted_at: string
+}
+
+export interface HearingView {
+  id: string
+  court_name: string
+  case_number: string
+  cause: string
+  title: string
+  procedure: Procedure
+  public: boolean
+  courtroom: string
+  scheduled_at: string
+}
+
+/** The whole state as this viewer may see it; sent whole at every change, a higher `number` wins. */
+export interface SittingView {
+  id: string
+  number: number
+  ordinal: number
+  hearing: HearingView
+  me: string
+  state: SittingState
+  stage: Stage
+  stages_done: Stage[]
+  opened_at: string | null
+  closed_at: string | null
+  recess_at: string | null
+  planned_resume_at: string | null
+  record_ms: number | null
+  server_at: string
+  floor: string | null
+  participants: ParticipantView[]
+  hands: HandView[]
+  showing: ShowingView | null
+  exhibits: ExhibitView[]
+  allowed: string[]
+  recording: "off" | "starting" | "on" | "fault" | "stopped"
+  recording_detail: string
+}
+
+/** One line of the machine draft (机器识别，非笔录), a clerk's note, or an act from the ledger. */
+export interface CaptionView {
+  id: string
+  kind: "speech" | "note" | "act"
+  participant_id: string | null
+  label: string
+  name: string
+  t0_ms: number
+  t1_ms: number
+  text: string
+  confidence: number | null
+  engine: string | null
+  origin: "live" | "refill" | "clerk" | "ledger"
+}
+
+export interface OfferView {
+  connection: "up" | "down"
+  revision: number
+  sdp: string
+}
+
+export interface IceServerView {
+  urls: string[]
+  username: string | null
+  credential: string | null
+}
+
+/** Answer to sitting.join. */
+export interface Joined {
+  sitting: SittingView
+  captions: CaptionView[]
+  ice_servers: IceServerView[]
+  relay_only: boolean
+}
+
+export interface SittingUpdated {
+  sitting: SittingView
+}
+
+export interface CaptionAdded {
+  caption: CaptionView
+}
+
+export interface SpeakingChanged {
+  participant_id: string
+  speaking: boolean
+}
+
+export interface QualityMeasured {
+  participant_id: string
+  level: "good" | "fair" | "poor" | "lost"
+  up_loss: number
+  down_loss: number
+  rtt_ms: number | null
+  jitter_ms: number
+}
+
+/** Renegotiation: answer with media.answer. */
+export interface MediaOffered {
+  peer_id: string
+  offer: OfferView
+}
+
+/** The media server restarted or the peer is lost: send media.connect again (with back-off). */
+export interface MediaLost {
+  reason: "worker_restarted" | "peer_lost" | "unreachable"
+}
+
+/** The same person signed in elsewhere; this page must stop. */
+export interface SessionReplaced {
+  message: string
+}
+
+/** POST /api/sign-in */
+export interface SignIn {
+  login: string
+  password: string
+}
+
+/** POST /api/link: the single-use exchange of a personal link's token into a session. */
+export interface ExchangeLink {
+  token: string
+}
+
+/** GET /api/me (200 with `kind: none` when not signed in). */
+export interface Me {
+  kind: "staff" | "participant" | "none"
+  court_name: string
+  name: string
+  position: string
+  participant_id: string | null
+  hearing_id: string | null
+  sitting_id: string | null
+  csrf: string
+}
+
+export interface NewParticipant {
+  key: string
+  role: Role
+  name: string
+  represents?: string | null
+  staff_id?: string | null
+}
+
+/** POST /api/hearings (clerk) */
+export interface NewHearing {
+  case_number: string
+  cause: string
+  title: string
+  procedure: Procedure
+  public: boolean
+  courtroom: string
+  scheduled_at: string
+  participants: NewParticipant[]
+}
+
+/** A fresh personal link; shown once, only its hash is stored. */
+export interface LinkView {
+  participant_id: string
+  role: Role
+  name: string
+  url: string
+  expires_at: string
+}
+
+export interface HearingCreated {
+  hearing_id: string
+  sitting_id: string
+  links: LinkView[]
+}
+
+export interface DocketParticipant {
+  id: string
+  role: Role
+  label: string
+  name: string
+  status: "not_opened" | "opened" | "tested" | "test_failed" | "waiting" | "present"
+  link_state: "none" | "unused" | "used" | "expired" | "revoked"
+}
+
+export interface DocketSitting {
+  id: string
+  ordinal: number
+  state: SittingState
+  opened_at: string | null
+  closed_at: string | null
+  sealed: boolean
+}
+
+/** One row of today's list (J1). GET /api/docket?from=&to= and GET /api/hearings/{id} (one item). */
+export interface DocketItem {
+  hearing: HearingView
+  sittings: DocketSitting[]
+  participants: DocketParticipant[]
+  my_participant_id: string | null
+  may_manage: boolean
+}
+
+/** GET /api/staff: colleagues who can be put on a panel. */
+export interface StaffView {
+  id: string
+  name: string
+  position: string
+}
+
+/** POST /api/self-test: result of the local device check (P5, local part), kept for the clerk. */
+export interface SelfTest {
+  camera: "ok" | "none" | "denied" | "failed"
+  microphone: "ok" | "silent" | "none" | "denied" | "failed"
+  speaker: "ok" | "failed" | "unchecked"
+  browser: string
+}
+
+export interface RecordSegment {
+  index: number
+  t0_ms: number
+  t1_ms: number
+  bytes: number
+  url: string
+}
+
+export interface RecordGap {
+  t0_ms: number
+  t1_ms: number
+  cause: string
+}
+
+export interface RecordTrack {
+  track_id: string
+  participant_id: string
+  kind: "audio" | "video"
+  segments: RecordSegment[]
+  gaps: RecordGap[]
+}
+
+/** Intervals cover 宣布开庭 → 闭庭 without a hole. */
+export interface RecordInterval {
+  state: SittingState
+  t0_ms: number
+  t1_ms: number
+  recorded: "full" | "sealed" | "none"
+  cause: string
+}
+
+export interface RecordStage {
+  stage: Stage
+  t0_ms: number
+  t1_ms: number
+}
+
+export interface RecordShowing {
+  exhibit_id: string
+  page: number
+  presenter_id: string
+  t0_ms: number
+  t1_ms: number
+}
+
+/** Outcome of the last verification of the stored record. */
+export interface RecordProof {
+  state: "sealing" | "complete" | "complete_with_gaps" | "damaged"
+  problems: string[]
+  manifest_sha256: string | null
+  check_code: string | null
+  key_fingerprint: string | null
+  sealed_at: string | null
+}
+
+/** GET /api/sittings/{id}/record. Package: GET /api/hearings/{id}/package.zip */
+export interface RecordView {
+  sitting_id: string
+  ordinal: number
+  hearing: HearingView
+  state: SittingState
+  opened_at: string
+  closed_at: string | null
+  duration_ms: number
+  participants: ParticipantView[]
+  tracks: RecordTrack[]
+  intervals: RecordInterval[]
+  stages: RecordStage[]
+  exhibits: ExhibitView[]
+  showings: RecordShowing[]
+  lines: CaptionView[]
+  proof: RecordProof
+  viewer: string
+}
+
+/** What the browser emits on /court; always answered once. */
+export interface ClientToServerEvents {
+  "sitting.open_lobby": (command: OpenLobby, ack: (answer: Ack) => void) => void
+  "sitting.open": (command: OpenSitting, ack: (answer: Ack) => void) => void
+  "sitting.adjourn": (command: Adjourn, ack: (answer: Ack) => void) => void
+  "sitting.resume": (command: Resume, ack: (answer: Ack) => void) => void
+  "sitting.close": (command: Close, ack: (answer: Ack) => void) => void
+  "stage.go": (command: GoToStage, ack: (answer: Ack) => void) => void
+  "floor.give": (command: GiveFloor, ack: (answer: Ack) => void) => void
+  "floor.open": (command: OpenFloor, ack: (answer: Ack) => void) => void
+  "participant.mute": (command: MuteParticipant, ack: (answer: Ack) => void) => void
+  "participant.unmute": (command: UnmuteParticipant, ack: (answer: Ack) => void) => void
+  "participant.mute_all": (command: MuteAll, ack: (answer: Ack) => void) => void
+  "participant.exclude": (command: Exclude, ack: (answer: Ack) => void) => void
+  "participant.admit": (command: Admit, ack: (answer: Ack) => void) => void
+  "attendance.mark": (command: MarkAttendance, ack: (answer: Ack) => void) => void
+  "witness.call": (command: CallWitness, ack: (answer: Ack) => void) => void
+  "witness.dismiss": (command: DismissWitness, ack: (answer: Ack) => void) => void
+  "hand.raise": (command: RaiseHand, ack: (answer: Ack) => void) => void
+  "hand.lower": (command: LowerHand, ack: (answer: Ack) => void) => void
+  "microphone.set": (command: SetMicrophone, ack: (answer: Ack) => void) => void
+  "camera.set": (command: SetCamera, ack: (answer: Ack) => void) => void
+  "exhibit.allow": (command: AllowPresenting, ack: (answer: Ack) => void) => void
+  "exhibit.show": (command: ShowExhibit, ack: (answer: Ack) => void) => void
+  "exhibit.withdraw": (command: WithdrawExhibit, ack: (answer: Ack) => void) => void
+  "note.add": (command: AddNote, ack: (answer: Ack) => void) => void
+  "sitting.join": (command: Join, ack: (answer: Ack) => void) => void
+  "media.connect": (command: Connect, ack: (answer: Ack) => void) => void
+  "media.answer": (command: Answer, ack: (answer: Ack) => void) => void
+  "media.restart_ice": (command: RestartIce, ack: (answer: Ack) => void) => void
+  "media.disconnect": (command: Disconnect, ack: (answer: Ack) => void) => void
+}
+
+/** What the server emits on /court. */
+export interface ServerToClientEvents {
+  "sitting.updated": (event: SittingUpdated) => void
+  "caption.added": (event: CaptionAdded) => void
+  "speaking.changed": (event: SpeakingChanged) => void
+  "quality.measured": (event: QualityMeasured) => void
+  "media.offered": (event: MediaOffered) => void
+  "media.lost": (event: MediaLost) => void
+  "session.replaced": (event: SessionReplaced) => void
+}
+
+export type CommandName = keyof ClientToServerEvents
+export type EventName = keyof ServerToClientEvents
+/** The fields of a command without its header. */
+export type CommandFields<Name extends CommandName> = Omit<Parameters<ClientToServerEvents[Name]>[0], keyof CommandHeader>
+export type EventBody<Name extends EventName> = Parameters<ServerToClientEvents[Name]>[0]
