@@ -7,6 +7,36 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
+class StorageError(Exception):
+    """Base of what an object store can raise; `code` is stable."""
+
+    code = "storage_error"
+
+
+class ObjectExists(StorageError):
+    """Under this key stands another content, and what is stored is never replaced."""
+
+    code = "object_exists"
+
+
+class ObjectMissing(StorageError):
+    """Nothing stands under this key."""
+
+    code = "object_missing"
+
+
+class InvalidKey(StorageError):
+    """Not a key of the key scheme: absolute, climbing, too long, or with characters that are not kept for keys."""
+
+    code = "invalid_key"
+
+
+class StoreUnavailable(StorageError):
+    """The store cannot be reached or cannot write now (disk full, network): try again later, nothing is lost."""
+
+    code = "store_unavailable"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """What the store holds under a key."""
@@ -19,20 +49,23 @@ class StoredObject:
 class ObjectStore(Protocol):
     """Write-once objects. Every implementation passes tests/contracts/object_store_suite.py.
 
-    Raises ObjectExists (a different content is already there), ObjectMissing, StoreUnavailable.
+    Raises ObjectExists (a different content is already there), ObjectMissing, InvalidKey, StoreUnavailable.
     """
 
     async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
         """Store durably (fsync or the store's acknowledgement); putting identical bytes again is allowed."""
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
-        """Bytes [start, end) of an object."""
+        """Bytes [start, end) of an object; what lies beyond its end is left out."""
 
-    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]: ...
+    def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The same bytes in chunks."""
 
-    async def stat(self, key: str) -> StoredObject: ...
+    async def stat(self, key: str) -> StoredObject:
+        """Size and hash of what the store holds now, computed from the stored bytes."""
 
-    def list(self, prefix: str) -> AsyncIterator[str]: ...
+    def list(self, prefix: str) -> AsyncIterator[str]:
+        """Every key that starts with `prefix`, in order."""
 
 
 def segment_key(court_id: str, sitting_id: str, track_id: str, index: int) -> str:

@@ -1,0 +1,176 @@
+"""An object store in a folder: write-once files, durable before they are acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from storage.objects import InvalidKey, ObjectExists, ObjectMissing, StoredObject, StoreUnavailable
+
+_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # no leading dot: no climbing, nothing hidden
+_KEY_CHARACTERS = 300  # = the width of object_key columns
+_CHUNK_BYTES = 256 * 1024
+_INCOMING = ".incoming"  # unfinished writes; not a possible key
+
+
+class FolderStore:
+    """ObjectStore in a folder (satisfies storage.objects.ObjectStore). Blocking work runs in threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
+        """Store durably: file and folder are on disk when this returns. Identical bytes again are allowed."""
+        path = self._path(key)
+        temporary = await asyncio.to_thread(self._incoming)
+        try:
+            stored = await self._write(key, temporary, data)
+            await asyncio.to_thread(_keep, temporary, path, self._root, stored)
+        finally:
+            await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        return stored
+
+    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
+        """Bytes [start, end); what lies beyond the end of the object is left out."""
+        return b"".join([chunk async for chunk in self.stream(key, start=start, end=end)])
+
+    async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The same bytes in chunks of at most 256 KiB."""
+        path = self._path(key)
+        with _read_errors(key):
+            file = await asyncio.to_thread(path.open, "rb")
+            try:
+                await asyncio.to_thread(file.seek, start)
+                left = None if end is None else max(0, end - start)
+                while left is None or left > 0:
+                    chunk = await asyncio.to_thread(file.read, _CHUNK_BYTES if left is None else min(left, _CHUNK_BYTES))
+                    if not chunk:
+                        break
+                    left = None if left is None else left - len(chunk)
+                    yield chunk
+            finally:
+                await asyncio.to_thread(file.close)
+
+    async def stat(self, key: str) -> StoredObject:
+        """Size and hash of the stored bytes, read from disk now."""
+        path = self._path(key)
+        with _read_errors(key):
+            return await asyncio.to_thread(_measure, key, path)
+
+    async def list(self, prefix: str) -> AsyncIterator[str]:
+        """Every key that starts with `prefix`, in order."""
+        for key in await asyncio.to_thread(lambda: sorted(self._keys(prefix))):
+            yield key
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if len(key) > _KEY_CHARACTERS or not all(_PART.fullmatch(part) for part in parts):
+            raise InvalidKey(f"not a key: {key!r}")
+        return self._root.joinpath(*parts)
+
+    def _incoming(self) -> Path:
+        folder = self._root / _INCOMING
+        with _write_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder / secrets.token_hex(16)
+
+    async def _write(self, key: str, temporary: Path, data: AsyncIterator[bytes] | bytes) -> StoredObject:
+        digest, size = hashlib.sha256(), 0
+        with _write_errors():
+            file = await asyncio.to_thread(temporary.open, "xb")
+        try:
+            async for chunk in _chunks(data):
+                digest.update(chunk)
+                size += len(chunk)
+                with _write_errors():
+                    await asyncio.to_thread(file.write, chunk)
+            with _write_errors():
+                await asyncio.to_thread(_sync, file)
+        finally:
+            await asyncio.to_thread(file.close)
+        return StoredObject(key, size, digest.hexdigest())
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        # Only the deepest whole folder of the prefix is walked: a sitting's keys do not cost the whole archive.
+        base = self._root.joinpath(*[part for part in prefix.split("/")[:-1] if _PART.fullmatch(part)])
+        for folder, folders, files in os.walk(base):
+            folders[:] = [name for name in folders if name != _INCOMING]
+            for name in files:
+                key = Path(folder, name).relative_to(self._root).as_posix()
+                if key.startswith(prefix):
+                    yield key
+
+
+async def _chunks(data: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]:
+    if isinstance(data, bytes):
+        yield data
+        return
+    async for chunk in data:
+        yield chunk
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _keep(temporary: Path, path: Path, root: Path, stored: StoredObject) -> None:
+    """Give the finished file its name. A hard link, unlike a rename, cannot replace what another writer put first."""
+    with _write_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            if _measure(stored.key, path).sha256 != stored.sha256:
+                raise ObjectExists(f"another content stands under {stored.key}") from None
+        # The name is durable when its folder is, and the folders above, which may be as new as the file.
+        for folder in (path.parent, *path.parent.parents):
+            _sync_folder(folder)
+            if folder == root:
+                break
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _measure(key: str, path: Path) -> StoredObject:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return StoredObject(key, file.tell(), digest.hexdigest())
+
+
+@contextmanager
+def _read_errors(key: str) -> Iterator[None]:
+    """Translate what the file system says while reading into the port's errors."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise ObjectMissing(f"nothing stands under {key}") from error
+    except OSError as error:
+        raise _unavailable(error) from error
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    """While writing nothing can be missing: every failure is the store's."""
+    try:
+        yield
+    except OSError as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"the folder store failed: {errno.errorcode.get(error.errno or 0, 'unknown')}")

@@ -1,0 +1,34 @@
+"""Bring a database to the newest schema, from the program itself: no alembic.ini, no command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from storage.database import Database
+
+_MIGRATION_LOCK = 0x436F757274  # any number, the same for every process of this program
+
+
+async def migrate(database_url: str) -> None:
+    """Apply every missing migration in one transaction; several processes may call it at once. Creates an SQLite file."""
+    database = Database(database_url)
+    try:
+        if database.is_sqlite and database.url.database:
+            Path(database.url.database).parent.mkdir(parents=True, exist_ok=True)
+        async with database.transaction() as connection:
+            if not database.is_sqlite:  # SQLite's transaction holds the write lock already
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            await connection.run_sync(_upgrade)
+    finally:
+        await database.close()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

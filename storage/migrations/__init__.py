@@ -1,0 +1,1 @@
+"""storage.migrations: the history of the schema, applied by migrate()."""
