@@ -21,13 +21,15 @@ export function setCsrf(token: string): void {
   csrf = token;
 }
 
+export const csrfToken = () => csrf;
+
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 function isWireError(value: unknown): value is WireError {
   return typeof value === "object" && value !== null && "code" in value && "message" in value;
 }
 
-async function refusal(response: Response): Promise<CourtError> {
+export async function refusal(response: Response): Promise<CourtError> {
   const body: unknown = await response.json().catch(() => null);
   if (isWireError(body)) return new CourtError(body.code, body.message, response.status, body.field);
   return new CourtError("bad_answer", "", response.status);

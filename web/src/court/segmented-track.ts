@@ -4,48 +4,48 @@
  * Each segment is a small WebM of its own whose times begin at 0; `timestampOffset` puts it on the record clock, so the
  * element's currentTime is record time. Only what lies around the playhead is fetched and kept.
  */
-import type { RecordSegment, RecordTrack } from '../protocol'
-import { segmentAt, spentSegments, wantedSegments, type Coverage, type TrackPort } from './replay'
+import type { RecordSegment, RecordTrack } from "../protocol";
+import { segmentAt, spentSegments, wantedSegments, type Coverage, type TrackPort } from "./replay";
 
-const AHEAD_MS = 25_000
-const BEHIND_MS = 20_000
+const AHEAD_MS = 25_000;
+const BEHIND_MS = 20_000;
 /** Kept ahead of the playhead after a jump back, so that a second jump forward costs nothing. */
-const KEEP_AHEAD_MS = 60_000
+const KEEP_AHEAD_MS = 60_000;
 /** Frames end a little before their segment does; within this the playhead counts as covered. */
-const EDGE_S = 0.12
+const EDGE_S = 0.12;
 /** A segment that failed is asked for again after this. */
-const RETRY_AFTER_MS = 10_000
+const RETRY_AFTER_MS = 10_000;
 
-const MIME = { audio: 'audio/webm; codecs="opus"', video: 'video/webm; codecs="vp8"' } as const
+const MIME = { audio: 'audio/webm; codecs="opus"', video: 'video/webm; codecs="vp8"' } as const;
 
-type SourceClass = typeof MediaSource
+type SourceClass = typeof MediaSource;
 
 /** MediaSource, or the managed one of newer iPhones; null where neither exists. */
 function sourceClass(): SourceClass | null {
-  const scope = globalThis as { MediaSource?: SourceClass; ManagedMediaSource?: SourceClass }
-  return scope.MediaSource ?? scope.ManagedMediaSource ?? null
+  const scope = globalThis as { MediaSource?: SourceClass; ManagedMediaSource?: SourceClass };
+  return scope.MediaSource ?? scope.ManagedMediaSource ?? null;
 }
 
 /** Can this browser replay recorded tracks at all? */
 export function canReplay(): boolean {
-  const source = sourceClass()
-  return source !== null && source.isTypeSupported(MIME.audio) && source.isTypeSupported(MIME.video)
+  const source = sourceClass();
+  return source !== null && source.isTypeSupported(MIME.audio) && source.isTypeSupported(MIME.video);
 }
 
 /** Fetches one segment; rejects when the server refuses. */
-export type FetchSegment = (url: string, signal: AbortSignal) => Promise<ArrayBuffer>
+export type FetchSegment = (url: string, signal: AbortSignal) => Promise<ArrayBuffer>;
 
 export class SegmentedTrack implements TrackPort {
-  readonly track_id: string
-  readonly kind: 'audio' | 'video'
-  private readonly loaded = new Set<number>()
-  private readonly failed_at = new Map<number, number>()
-  private buffer: SourceBuffer | null = null
-  private source: MediaSource | null = null
-  private address = ''
-  private busy: { index: number; abort: AbortController } | null = null
-  private target_ms = 0
-  private closed = false
+  readonly track_id: string;
+  readonly kind: "audio" | "video";
+  private readonly loaded = new Set<number>();
+  private readonly failed_at = new Map<number, number>();
+  private buffer: SourceBuffer | null = null;
+  private source: MediaSource | null = null;
+  private address = "";
+  private busy: { index: number; abort: AbortController } | null = null;
+  private target_ms = 0;
+  private closed = false;
 
   constructor(
     private readonly element: HTMLMediaElement,
@@ -53,171 +53,174 @@ export class SegmentedTrack implements TrackPort {
     private readonly duration_ms: number,
     private readonly fetchSegment: FetchSegment,
   ) {
-    this.track_id = track.track_id
-    this.kind = track.kind
-    this.open()
+    this.track_id = track.track_id;
+    this.kind = track.kind;
+    this.open();
   }
 
   get seeking(): boolean {
-    return this.element.seeking
+    return this.element.seeking;
   }
 
   coverage(t_ms: number): Coverage {
-    const segment = segmentAt(this.track.segments, t_ms)
-    if (!segment) return 'none'
-    if (this.failed_at.has(segment.index)) return 'failed'
-    if (!this.loaded.has(segment.index)) return 'loading'
-    return this.rangeAt(t_ms / 1000) ? 'ready' : 'none'
+    const segment = segmentAt(this.track.segments, t_ms);
+    if (!segment) return "none";
+    if (this.failed_at.has(segment.index)) return "failed";
+    if (!this.loaded.has(segment.index)) return "loading";
+    return this.rangeAt(t_ms / 1000) ? "ready" : "none";
   }
 
   position_ms(): number {
-    return this.element.currentTime * 1000
+    return this.element.currentTime * 1000;
   }
 
   reaches(t_ms: number): boolean {
-    const range = this.rangeAt(t_ms / 1000)
-    const position_s = this.element.currentTime
-    return range !== null && position_s >= range.start_s && position_s <= range.end_s
+    const range = this.rangeAt(t_ms / 1000);
+    const position_s = this.element.currentTime;
+    return range !== null && position_s >= range.start_s && position_s <= range.end_s;
   }
 
   seek(t_ms: number): void {
-    const t_s = t_ms / 1000
-    const range = this.rangeAt(t_s)
+    const t_s = t_ms / 1000;
+    const range = this.rangeAt(t_s);
     // Just outside the frames a seek would wait for ever; a millisecond inside it arrives.
-    this.element.currentTime = range ? Math.max(range.start_s, Math.min(range.end_s - 0.001, t_s)) : t_s
+    this.element.currentTime = range ? Math.max(range.start_s, Math.min(range.end_s - 0.001, t_s)) : t_s;
   }
 
   play(): void {
     // play() is refused only before the first tap on the page, and the replay starts with one.
-    if (this.element.paused) this.element.play().catch(() => undefined)
+    if (this.element.paused) this.element.play().catch(() => undefined);
   }
 
   pause(): void {
-    if (!this.element.paused) this.element.pause()
+    if (!this.element.paused) this.element.pause();
   }
 
   setRate(rate: number): void {
-    if (this.element.playbackRate !== rate) this.element.playbackRate = rate
+    if (this.element.playbackRate !== rate) this.element.playbackRate = rate;
   }
 
   load(t_ms: number): void {
-    this.target_ms = t_ms
-    if (this.closed || !this.buffer || this.buffer.updating) return
-    const wanted = wantedSegments(this.track.segments, t_ms, AHEAD_MS)
+    this.target_ms = t_ms;
+    if (this.closed || !this.buffer || this.buffer.updating) return;
+    const wanted = wantedSegments(this.track.segments, t_ms, AHEAD_MS);
     if (this.busy) {
-      if (!wanted.some((one) => one.index === this.busy?.index)) this.busy.abort.abort()
-      return
+      if (!wanted.some((one) => one.index === this.busy?.index)) this.busy.abort.abort();
+      return;
     }
-    if (this.dropSpent(t_ms)) return
-    const next = wanted.find((one) => !this.loaded.has(one.index) && this.mayAsk(one.index))
-    if (next) void this.bring(next)
+    if (this.dropSpent(t_ms)) return;
+    const next = wanted.find((one) => !this.loaded.has(one.index) && this.mayAsk(one.index));
+    if (next) void this.bring(next);
   }
 
   close(): void {
-    this.closed = true
-    this.busy?.abort.abort()
-    this.element.pause()
-    this.element.removeAttribute('src')
-    this.element.load()
-    URL.revokeObjectURL(this.address)
+    this.closed = true;
+    this.busy?.abort.abort();
+    this.element.pause();
+    this.element.removeAttribute("src");
+    this.element.load();
+    URL.revokeObjectURL(this.address);
   }
 
   private open(): void {
-    const Source = sourceClass()
-    if (!Source) return
-    const source = new Source()
-    this.source = source
-    this.address = URL.createObjectURL(source)
-    this.element.disableRemotePlayback = true
-    this.element.src = this.address
-    source.addEventListener('sourceopen', () => this.opened(source), { once: true })
+    const Source = sourceClass();
+    if (!Source) return;
+    const source = new Source();
+    this.source = source;
+    this.address = URL.createObjectURL(source);
+    this.element.disableRemotePlayback = true;
+    this.element.src = this.address;
+    source.addEventListener("sourceopen", () => this.opened(source), { once: true });
   }
 
   private opened(source: MediaSource): void {
-    if (this.closed || source !== this.source) return
-    source.duration = this.duration_ms / 1000
-    const buffer = source.addSourceBuffer(MIME[this.kind])
-    buffer.mode = 'segments'
-    this.buffer = buffer
-    this.load(this.target_ms)
+    if (this.closed || source !== this.source) return;
+    source.duration = this.duration_ms / 1000;
+    const buffer = source.addSourceBuffer(MIME[this.kind]);
+    buffer.mode = "segments";
+    this.buffer = buffer;
+    this.load(this.target_ms);
   }
 
   /** The decoder gave up: start with a fresh source; the segment that broke it stays marked as failed. */
   private reopen(): void {
-    URL.revokeObjectURL(this.address)
-    this.buffer = null
-    this.loaded.clear()
-    this.open()
+    URL.revokeObjectURL(this.address);
+    this.buffer = null;
+    this.loaded.clear();
+    this.open();
   }
 
   private mayAsk(index: number): boolean {
-    const failed = this.failed_at.get(index)
-    return failed === undefined || performance.now() - failed > RETRY_AFTER_MS
+    const failed = this.failed_at.get(index);
+    return failed === undefined || performance.now() - failed > RETRY_AFTER_MS;
   }
 
   private async bring(segment: RecordSegment): Promise<void> {
-    const abort = new AbortController()
-    this.busy = { index: segment.index, abort }
+    const abort = new AbortController();
+    this.busy = { index: segment.index, abort };
     try {
-      const bytes = await this.fetchSegment(segment.url, abort.signal)
-      if (!this.closed) await this.append(segment, bytes)
-      this.failed_at.delete(segment.index)
-      this.loaded.add(segment.index)
+      const bytes = await this.fetchSegment(segment.url, abort.signal);
+      if (!this.closed) await this.append(segment, bytes);
+      this.failed_at.delete(segment.index);
+      this.loaded.add(segment.index);
     } catch {
-      if (!abort.signal.aborted) this.fail(segment)
+      if (!abort.signal.aborted) this.fail(segment);
     } finally {
-      this.busy = null
+      this.busy = null;
     }
-    this.load(this.target_ms)
+    this.load(this.target_ms);
   }
 
   private fail(segment: RecordSegment): void {
-    this.failed_at.set(segment.index, performance.now())
-    if (this.closed) return
-    if (this.element.error || this.source?.readyState !== 'open') this.reopen()
+    this.failed_at.set(segment.index, performance.now());
+    if (this.closed) return;
+    if (this.element.error || this.source?.readyState !== "open") this.reopen();
   }
 
   private async append(segment: RecordSegment, bytes: ArrayBuffer): Promise<void> {
-    const buffer = this.buffer
-    if (!buffer) throw new Error('no source buffer')
-    const next = this.track.segments.find((one) => one.t0_ms > segment.t0_ms)
-    buffer.timestampOffset = segment.t0_ms / 1000
+    const buffer = this.buffer;
+    if (!buffer) throw new Error("no source buffer");
+    const next = this.track.segments.find((one) => one.t0_ms > segment.t0_ms);
+    buffer.timestampOffset = segment.t0_ms / 1000;
     // Without this a segment loaded late would overwrite the first key frame of the one that follows it.
-    buffer.appendWindowEnd = next ? next.t0_ms / 1000 : Infinity
-    buffer.appendBuffer(bytes)
-    await settled(buffer)
+    buffer.appendWindowEnd = next ? next.t0_ms / 1000 : Infinity;
+    buffer.appendBuffer(bytes);
+    await settled(buffer);
   }
 
   private dropSpent(t_ms: number): boolean {
-    const spent = spentSegments(this.track.segments, t_ms, BEHIND_MS, KEEP_AHEAD_MS)
-    const segment = spent.find((one) => this.loaded.has(one.index))
-    if (!segment || !this.buffer) return false
-    this.loaded.delete(segment.index)
-    this.buffer.remove(segment.t0_ms / 1000, segment.t1_ms / 1000)
-    void settled(this.buffer).then(() => this.load(this.target_ms), () => undefined)
-    return true
+    const spent = spentSegments(this.track.segments, t_ms, BEHIND_MS, KEEP_AHEAD_MS);
+    const segment = spent.find((one) => this.loaded.has(one.index));
+    if (!segment || !this.buffer) return false;
+    this.loaded.delete(segment.index);
+    this.buffer.remove(segment.t0_ms / 1000, segment.t1_ms / 1000);
+    void settled(this.buffer).then(
+      () => this.load(this.target_ms),
+      () => undefined,
+    );
+    return true;
   }
 
   private rangeAt(t_s: number): { start_s: number; end_s: number } | null {
-    const ranges = this.element.buffered
+    const ranges = this.element.buffered;
     for (let i = 0; i < ranges.length; i += 1) {
-      const start_s = ranges.start(i)
-      const end_s = ranges.end(i)
-      if (t_s >= start_s - EDGE_S && t_s <= end_s + EDGE_S) return { start_s, end_s }
+      const start_s = ranges.start(i);
+      const end_s = ranges.end(i);
+      if (t_s >= start_s - EDGE_S && t_s <= end_s + EDGE_S) return { start_s, end_s };
     }
-    return null
+    return null;
   }
 }
 
 function settled(buffer: SourceBuffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (event: Event) => {
-      buffer.removeEventListener('updateend', done)
-      buffer.removeEventListener('error', done)
-      if (event.type === 'error') reject(new Error('the browser could not read a segment'))
-      else resolve()
-    }
-    buffer.addEventListener('updateend', done)
-    buffer.addEventListener('error', done)
-  })
+      buffer.removeEventListener("updateend", done);
+      buffer.removeEventListener("error", done);
+      if (event.type === "error") reject(new Error("the browser could not read a segment"));
+      else resolve();
+    };
+    buffer.addEventListener("updateend", done);
+    buffer.addEventListener("error", done);
+  });
 }
