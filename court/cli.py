@@ -1,0 +1,138 @@
+"""The `court` command. Wrong arguments or settings get one clear line and exit 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from court.settings import Settings, SettingsError, environment_name, load_settings, settings_table
+
+ROLES = ("signaling", "media", "shipper", "transcripts", "jobs")
+WRONG_USE = 2
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"{self.prog}: 参数有误：{_in_chinese(message)}（用法见 {self.prog} --help）\n")
+
+_CHINESE = (
+    ("the following arguments are required: ", "缺少 "),
+    ("unrecognized arguments: ", "不认识 "),
+    ("invalid choice: ", "没有这个选项 "),
+    ("expected one argument", "后面应有一个值"),
+    ("choose from", "可选"),
+    ("argument ", ""),
+)
+
+def _in_chinese(message: str) -> str:
+    for english, chinese in _CHINESE:
+        message = message.replace(english, chinese)
+    return message
+
+def build_parser() -> Parser:
+    parser = Parser(prog="court", description="云庭 Remote Court")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    serve = _command(commands, "serve", "启动全部角色（或用 --role 只启动一个），Ctrl-C 干净停止")
+    serve.add_argument("--role", choices=ROLES, help="只运行这一个角色")
+    serve.add_argument("--tls-self-signed", action="store_true", help="生成自签名证书，供局域网试用")
+    serve.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    _command(commands, "migrate", "建立或升级数据库")
+    _command(commands, "seed-demo", "数据库为空时写入演示法院")
+    export = _command(commands, "export", "导出一个庭审的记录包")
+    export.add_argument("hearing_id", metavar="HEARING_ID", help="庭审编号 hear_…")
+    export.add_argument("--out", type=Path, required=True, metavar="DIR", help="写入的文件夹")
+    verify = _command(commands, "verify", "核验记录包：完整为 0，有缺失或改动为 1 并逐一列出")
+    verify.add_argument("package", metavar="DIR_OR_ZIP", type=Path, help="记录包文件夹或 zip")
+    verify.add_argument("--key", metavar="FINGERPRINT", help="法院公布的签名密钥指纹")
+    rehearse = _command(commands, "rehearse", "演练：按脚本由机器人走完一次庭审并核验记录")
+    rehearse.add_argument("script", metavar="SCRIPT", type=Path, help="演练脚本 JSON")
+    rehearse.add_argument("--url", help="在已运行的服务器上演练（缺省为临时服务器）")
+    rehearse.add_argument("--credentials", type=Path, metavar="FILE", help="与 --url 同用：法院人员账号 JSON")
+    rehearse.add_argument("--json", action="store_true", help="向标准输出写 JSON 报告")
+    rehearse.add_argument("--export", type=Path, metavar="DIR", help="保留记录包")
+    rehearse.add_argument("--folder", type=Path, metavar="DIR", help="临时服务器的文件夹，结束后保留")
+    settings = _command(commands, "settings", "列出全部设置及现值")
+    settings.add_argument("--markdown", action="store_true", help="写出文档用的表格")
+    return parser
+
+def _command(commands: argparse._SubParsersAction[Parser], name: str, help_line: str) -> Parser:
+    return commands.add_parser(name, help=help_line, description=help_line)
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return _COMMANDS[options.command](options)
+    except SettingsError as error:
+        print(f"court: {error}", file=sys.stderr)
+        return WRONG_USE
+    except KeyboardInterrupt:
+        return 130
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = load_settings()
+    if options.role:
+        from court.roles.run import run_role
+
+        return run_role(options.role, settings, options.parent)
+    from court.supervisor import supervise
+
+    return supervise(settings, tls_self_signed=options.tls_self_signed)
+
+def _migrate(_options: argparse.Namespace) -> int:
+    from court.maintenance import migrate
+
+    return migrate(load_settings())
+
+def _seed_demo(_options: argparse.Namespace) -> int:
+    from court.maintenance import seed_demo
+
+    return seed_demo(load_settings())
+
+def _export(options: argparse.Namespace) -> int:
+    from court.maintenance import export
+
+    return export(load_settings(), options.hearing_id, options.out)
+
+def _verify(options: argparse.Namespace) -> int:
+    from record.verify import main as verify
+
+    return verify([str(options.package), *(["--key", options.key] if options.key else [])])
+
+def _rehearse(options: argparse.Namespace) -> int:
+    from court.rehearsal.command import rehearse
+
+    if bool(options.url) != bool(options.credentials):
+        print("court rehearse: --url 与 --credentials 须同时给出", file=sys.stderr)
+        return WRONG_USE
+    return rehearse(options)
+
+def _settings(options: argparse.Namespace) -> int:
+
+    if options.markdown:
+        print(settings_table())
+        return 0
+    _print_settings(load_settings())
+    return 0
+
+def _print_settings(settings: Settings) -> None:
+
+    secret = {"database_url", "redis_url", "ice_servers"}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        shown = "（已设置，不显示）" if name in secret and value else value
+        print(f"{environment_name(name)}={'' if shown in (None, ()) else shown}\n    {field.description}")
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "serve": _serve,
+    "migrate": _migrate,
+    "seed-demo": _seed_demo,
+    "export": _export,
+    "verify": _verify,
+    "rehearse": _rehearse,
+    "settings": _settings,
+}

@@ -1,0 +1,229 @@
+"""Everything that can be set, read once from the environment and a `.env` file (prefix COURT_), documented in one place.
+
+Only this module reads the environment. docs/operations.md is generated from the descriptions here; a test fails when
+that page is stale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "COURT_"
+ENV_FILE = Path(".env")
+OUTSIDE_THE_PROGRAM = frozenset({"COURT_SPEECH_DIR"})  # read by benchmarks only: the folder of real speech
+
+
+class SettingsError(Exception):
+    """A setting is wrong or unknown; the message is one Chinese line that names it."""
+
+
+class IceServer(BaseModel):
+    """A STUN or TURN server that browsers may use (RTCIceServer)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _from_json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError("应为 JSON 数组") from error
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+IceServers = Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_from_json)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """The settings of one installation. Paths are made absolute against the working folder."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    data: Path = Field(Path("data"), description="Folder of the embedded database, the object store and the recording spool.")
+    keys: Path | None = Field(
+        None, description="Folder of the signing key and internal token. Must lie outside COURT_DATA. Unset: `<COURT_DATA>-keys` beside it."
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on. The default is reachable from this machine only; `0.0.0.0` opens it to the network, "
+        "where browsers give the microphone only over HTTPS (COURT_TLS_CERT or `court serve --tls-self-signed`).",
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, description="Port of the web application.")
+    base_url: str = Field("", description="Address that stands in personal links, without a trailing slash. Unset: made from host and port.")
+    tls_cert: Path | None = Field(None, description="PEM certificate chain; together with COURT_TLS_KEY.")
+    tls_key: Path | None = Field(None, description="PEM private key; together with COURT_TLS_CERT.")
+    trusted_proxies: Names = Field(
+        (), description="Comma-separated addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    )
+    allowed_origins: Names = Field((), description="Comma-separated further origins (`https://host`) from which commands are taken.")
+    tz: str = Field("Asia/Shanghai", description="Time zone of everything printed; inside the system all times are UTC.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL, for example `postgresql+asyncpg://court:…@db/court`. Unset: SQLite in COURT_DATA."
+    )
+    redis_url: str = Field("", description="Redis for several signaling processes and for waking workers. Unset: embedded.")
+    room_limit: Annotated[int, Field(ge=2, le=500)] = Field(16, description="People in one courtroom; one more is refused.")
+    upload_limit_mb: Annotated[int, Field(ge=1, le=2048)] = Field(50, description="Largest exhibit file, in MiB.")
+    link_days: Annotated[int, Field(ge=1, le=90)] = Field(14, description="Days in which a personal link can be opened.")
+    session_hours: Annotated[int, Field(ge=1, le=24 * 7)] = Field(12, description="Life of a sign-in, in hours.")
+    media_addresses: Names = Field(
+        (),
+        description="Comma-separated addresses of this host that media may use. Unset: every address of the machine; with "
+        "COURT_HOST on loopback, loopback as well.",
+    )
+    ice_servers: IceServers = Field(
+        (), description='STUN/TURN servers for browsers as JSON: `[{"urls":["turns:turn.court.cn:443"],"username":"…","credential":"…"}]`.'
+    )
+    relay_only: bool = Field(default=False, description="Browsers use the TURN relay only (networks that forbid direct UDP).")
+    internal_port: Port = Field(0, description="Port on loopback where the roles report to signaling. 0: a free one.")
+    media_port: Port = Field(0, description="Port on loopback by which media is steered. 0: a free one.")
+    speech_model_dir: Path | None = Field(
+        None, description="Folder of a faster-whisper model. Unset: Whisper base, joined once from the installed packages."
+    )
+    speech_threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Threads of one recognition.")
+    captions: bool = Field(default=True, description="Live captions. Off: no transcripts role, no model is loaded.")
+    demo: bool = Field(default=True, description="Seed the demo court when the database is empty, and print its sign-ins. Off in production.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
+    log_format: Literal["console", "json"] = Field("console", description="One readable or one JSON line per event.")
+
+    @field_validator("data", "keys", "tls_cert", "tls_key", "speech_model_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+    @field_validator("tz")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("没有这个时区") from error
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("应以 http:// 或 https:// 开头")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("COURT_TLS_CERT 与 COURT_TLS_KEY 须同时设置")
+        for name, path in (("COURT_TLS_CERT", self.tls_cert), ("COURT_TLS_KEY", self.tls_key)):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{name} 指向的文件不存在：{path}")
+        if self.keys_dir.is_relative_to(self.data.absolute()):
+            raise ValueError("COURT_KEYS 不得位于 COURT_DATA 之内：密钥与数据须分开保管")
+        if self.speech_model_dir is not None and not self.speech_model_dir.is_dir():
+            raise ValueError(f"COURT_SPEECH_MODEL_DIR 指向的文件夹不存在：{self.speech_model_dir}")
+        return self
+
+    @property
+    def keys_dir(self) -> Path:
+        data = self.data.absolute()
+        return self.keys if self.keys is not None else data.with_name(f"{data.name}-keys")
+
+    @property
+    def tls(self) -> bool:
+        return self.tls_cert is not None
+
+    @property
+    def database_address(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.data.absolute() / 'court.db'}"
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine itself reaches the web application."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
+        return f"{'https' if self.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach it; `localhost` counts as a secure context in every browser."""
+        return self.base_url or self.local_url.replace("//127.0.0.1:", "//localhost:")
+
+
+def environment_name(field: str) -> str:
+    return f"{PREFIX}{field.upper()}"
+
+
+def load_settings() -> Settings:
+    """Read `.env` and the environment (which wins); raises SettingsError naming the first wrong or unknown setting."""
+    known = {environment_name(name) for name in Settings.model_fields} | OUTSIDE_THE_PROGRAM
+    given = {*os.environ, *(dotenv_values(ENV_FILE) if ENV_FILE.is_file() else {})}
+    unknown = sorted(name for name in given if name.upper().startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise SettingsError(f"未知的设置 {unknown[0]}；可用的设置见 `court settings`")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error)) from None
+
+
+_CHINESE = {
+    "int_parsing": "应为整数",
+    "bool_parsing": "应为 true 或 false",
+    "greater_than_equal": "不得小于 {ge}",
+    "less_than_equal": "不得大于 {le}",
+    "literal_error": "只能是 {expected}",
+}
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    context = problem.get("ctx", {})
+    reason = _CHINESE.get(problem["type"], problem["msg"]).format(**context)
+    reason = reason.removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"设置有误：{reason}"
+    value = problem.get("input")
+    shown = f"“{value}”" if isinstance(value, str | int) else ""
+    return f"设置 {environment_name(str(problem['loc'][0]))} 的值{shown}有误：{reason}"
+
+
+def settings_table() -> str:
+    """The Markdown table of docs/operations.md."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, "", ()) else str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        rows.append(f"| `{environment_name(name)}` | {f'`{default}`' if default else 'unset'} | {field.description} |")
+    return "\n".join(rows)
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The same settings as environment variables, for the processes the supervisor starts."""
+    values = settings.model_dump(mode="json", exclude_none=True)
+    environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    for name, value in values.items():
+        text = _as_text(value)
+        if text:
+            environment[environment_name(name)] = text
+    return environment
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return json.dumps(value) if any(isinstance(item, dict) for item in value) else ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
