@@ -2,6 +2,11 @@ import { common } from "./common";
 import { court } from "./court";
 import { courtroom } from "./courtroom";
 import { devices } from "./devices";
+import { docket } from "./docket";
+import { entry } from "./entry";
+import { exhibits } from "./exhibits";
+import { hearing } from "./hearing";
 import { lobby } from "./lobby";
+import { record } from "./record";
 
-export const zhCN = { common, court, courtroom, devices, lobby };
+export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, record };
