@@ -1,0 +1,95 @@
+/** What this browser knows of the sitting: one value, changed only by reduce(state, event). */
+import type { CaptionView, Joined, ParticipantView, QualityMeasured, SittingView, WireError } from "@/protocol";
+
+import type { ConnectionPhase } from "./connection";
+
+export type MediaPhase = "off" | "connecting" | "connected" | "reconnecting";
+
+export interface CourtState {
+  phase: ConnectionPhase;
+  error: WireError | null;
+  sitting: SittingView | null;
+  captions: readonly CaptionView[];
+  speaking: ReadonlySet<string>;
+  lastSpeaker: string | null;
+  quality: Readonly<Record<string, QualityMeasured>>;
+  /** Participant → local time (ms) at which this browser saw the person drop. */
+  lostSince: Readonly<Record<string, number>>;
+  media: MediaPhase;
+}
+
+export const EMPTY: CourtState = {
+  phase: "connecting",
+  error: null,
+  sitting: null,
+  captions: [],
+  speaking: new Set(),
+  lastSpeaker: null,
+  quality: {},
+  lostSince: {},
+  media: "off",
+};
+
+export type CourtEvent =
+  | { type: "connection"; phase: ConnectionPhase; error: WireError | null }
+  | { type: "joined"; joined: Joined; atMs: number }
+  | { type: "sitting.updated"; sitting: SittingView; atMs: number }
+  | { type: "caption.added"; caption: CaptionView }
+  | { type: "speaking.changed"; participant_id: string; speaking: boolean }
+  | { type: "quality.measured"; quality: QualityMeasured }
+  | { type: "media"; phase: MediaPhase };
+
+export function assertNever(value: never): never {
+  throw new Error(`unhandled: ${JSON.stringify(value)}`);
+}
+
+/** A line is replaced by a later version of itself; lines stand in the order in which they were spoken. */
+export function addCaption(captions: readonly CaptionView[], line: CaptionView): readonly CaptionView[] {
+  const rest = captions.filter((c) => c.id !== line.id);
+  let at = rest.length;
+  while (at > 0 && (rest[at - 1]?.t0_ms ?? 0) > line.t0_ms) at -= 1;
+  return [...rest.slice(0, at), line, ...rest.slice(at)];
+}
+
+function lost(before: SittingView | null, after: SittingView, since: Readonly<Record<string, number>>, atMs: number): Readonly<Record<string, number>> {
+  const wasPresent = new Set(before?.participants.filter((p) => p.present).map((p) => p.id));
+  const result: Record<string, number> = {};
+  const dropped = (p: ParticipantView) => !p.present && (p.id in since || wasPresent.has(p.id));
+  for (const p of after.participants) if (dropped(p)) result[p.id] = since[p.id] ?? atMs;
+  return result;
+}
+
+function withSitting(state: CourtState, sitting: SittingView, atMs: number): CourtState {
+  if (state.sitting && sitting.number < state.sitting.number) return state; // a late message; the higher number wins
+  const present = new Set(sitting.participants.filter((p) => p.present).map((p) => p.id));
+  const speaking = sitting.state === "in_session" || sitting.state === "lobby" ? new Set([...state.speaking].filter((id) => present.has(id))) : new Set<string>();
+  return { ...state, sitting, speaking, lostSince: lost(state.sitting, sitting, state.lostSince, atMs) };
+}
+
+function withSpeaking(state: CourtState, id: string, on: boolean): CourtState {
+  const speaking = new Set(state.speaking);
+  if (on) speaking.add(id);
+  else speaking.delete(id);
+  return { ...state, speaking, lastSpeaker: on ? id : state.lastSpeaker };
+}
+
+export function reduce(state: CourtState, event: CourtEvent): CourtState {
+  switch (event.type) {
+    case "connection":
+      return { ...state, phase: event.phase, error: event.error };
+    case "joined":
+      return withSitting({ ...state, captions: event.joined.captions.reduce(addCaption, state.captions) }, event.joined.sitting, event.atMs);
+    case "sitting.updated":
+      return withSitting(state, event.sitting, event.atMs);
+    case "caption.added":
+      return { ...state, captions: addCaption(state.captions, event.caption) };
+    case "speaking.changed":
+      return withSpeaking(state, event.participant_id, event.speaking);
+    case "quality.measured":
+      return { ...state, quality: { ...state.quality, [event.quality.participant_id]: event.quality } };
+    case "media":
+      return { ...state, media: event.phase };
+    default:
+      return assertNever(event);
+  }
+}
