@@ -27,9 +27,9 @@ class Message(BaseModel):
 COURT_COMMANDS: dict[str, type] = {
     c.type: c
     for c in (
-        law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.GoToStage, law.GiveFloor, law.OpenFloor,
-        law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance, law.CallWitness,
-        law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera, law.AllowPresenting,
+        law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.Cancel, law.GoToStage, law.GiveFloor,
+        law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance,
+        law.CallWitness, law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera, law.AllowPresenting,
         law.ShowExhibit, law.WithdrawExhibit, law.AddNote,
     )
 }  # fmt: skip

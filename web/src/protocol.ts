@@ -58,6 +58,9 @@ export type Resume = CommandHeader
 /** 闭庭: recording ends, the record is sealed; a closed sitting never reopens. */
 export type Close = CommandHeader
 
+/** 取消开庭, before 宣布开庭 only; another sitting of the hearing can then be set down. */
+export type Cancel = CommandHeader
+
 /** Move the stage bar forward or back (恢复法庭调查 is a move back). */
 export interface GoToStage extends CommandHeader {
   stage: Stage
@@ -529,6 +532,7 @@ export interface ClientToServerEvents {
   "sitting.adjourn": (command: Adjourn, ack: (answer: Ack) => void) => void
   "sitting.resume": (command: Resume, ack: (answer: Ack) => void) => void
   "sitting.close": (command: Close, ack: (answer: Ack) => void) => void
+  "sitting.cancel": (command: Cancel, ack: (answer: Ack) => void) => void
   "stage.go": (command: GoToStage, ack: (answer: Ack) => void) => void
   "floor.give": (command: GiveFloor, ack: (answer: Ack) => void) => void
   "floor.open": (command: OpenFloor, ack: (answer: Ack) => void) => void

@@ -1,0 +1,168 @@
+"""What holds for every HTTP request: request id, errors as WireError JSON, session, CSRF, origin, security headers, logs."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from hearing.timeline import Clock
+from signaling.accounts import Session
+from signaling.auth import Authentication, Origin, csrf_of
+from signaling.error_codes import Refused, describe, told
+from signaling.settings import SignalingSettings
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = structlog.get_logger("signaling.http")
+
+COOKIE = "court_session"
+SESSION = web.RequestKey("session", Session)
+REQUEST_ID = web.RequestKey("request_id", str)
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+NO_CSRF_NEEDED = frozenset({"/api/sign-in", "/api/link"})
+"""No session stands behind these yet; the origin check and SameSite=Lax protect them."""
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+        "connect-src 'self' {socket}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "camera=(self), microphone=(self), screen-wake-lock=(self), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""`style-src 'unsafe-inline'`: the component library positions pop-ups by inline styles. `no-referrer`: links are secrets.
+`{socket}`: older Safari does not count ws: of the same host as 'self' (CSP 3, 6.7.2.8)."""
+
+
+def scheme_of(request: web.Request, settings: SignalingSettings) -> str:
+    """http or https as the browser sees it; a forwarded scheme is believed from trusted proxies only."""
+    if request.remote in settings.trusted_proxies:
+        return request.headers.get("X-Forwarded-Proto", request.scheme).split(",")[-1].strip()
+    return request.scheme
+
+
+def origin_of(request: web.Request, settings: SignalingSettings) -> Origin:
+    """Address and browser of the sender; the last hop named by a trusted proxy."""
+    ip = request.remote or ""
+    if ip in settings.trusted_proxies:
+        ip = request.headers.get("X-Forwarded-For", ip).split(",")[-1].strip()
+    return Origin(ip=ip[:60], user_agent=request.headers.get("User-Agent", "")[:300])
+
+
+def origin_allowed(origin: str | None, host: str, settings: SignalingSettings) -> bool:
+    """Whether a page of this origin may act: our own host, or one named by the settings. No Origin: not a browser page."""
+    if origin is None or origin.rstrip("/") in (settings.base_url, *settings.allowed_origins):
+        return True
+    return urlsplit(origin).netloc == host != ""
+
+
+def session_of(request: web.Request) -> Session:
+    """The session behind a request; raises not_signed_in."""
+    session = request.get(SESSION)
+    if session is None:
+        raise Refused("not_signed_in")
+    return session
+
+
+def error_response(error: Exception) -> web.Response:
+    status, wire = describe(error)
+    return web.json_response(text=wire.model_dump_json(), status=status)
+
+
+def errors_middleware(clock: Clock) -> Middleware:
+    """Outermost: every outcome is logged with ids only, every exception becomes a WireError."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID] = secrets.token_hex(8)
+        started = clock.monotonic()
+        response = await _answer(request, handler)
+        log.info(
+            "request", request_id=request[REQUEST_ID], method=request.method, route=route_of(request), status=response.status,
+            took_ms=round((clock.monotonic() - started) * 1000),
+        )  # fmt: skip
+        return response
+
+    return middleware
+
+
+def route_of(request: web.Request) -> str:
+    """The route's pattern, so that no token or name in a path reaches the log."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _translated(error)
+    except ConnectionError:
+        raise  # the reader went away while we were writing
+    except Exception as error:
+        response = error_response(error)
+        if response.status >= 500:
+            log.exception("request failed", request_id=request[REQUEST_ID], route=route_of(request))
+        return response
+
+
+def _translated(error: web.HTTPException) -> web.StreamResponse:
+    """aiohttp's own refusals as WireError."""
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 416: "bad_range"}
+    if error.status < 400:
+        raise error
+    code = codes.get(error.status, "bad_body" if error.status < 500 else "internal_error")
+    return web.json_response(text=told(code)[1].model_dump_json(), status=error.status)
+
+
+def door_middleware(settings: SignalingSettings, authentication: Authentication) -> Middleware:
+    """For /api/*: find the session; refuse unsafe methods from foreign origins or without the CSRF token (S24)."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith("/api/"):
+            return await handler(request)
+        token = request.cookies.get(COOKIE, "")
+        session = await authentication.session(token)
+        if session is not None:
+            request[SESSION] = session
+        if request.method not in SAFE_METHODS:
+            if not origin_allowed(request.headers.get("Origin"), request.host, settings):
+                raise Refused("origin_refused")
+            if request.path not in NO_CSRF_NEEDED:
+                _check_csrf(request, session, token)
+        return await handler(request)
+
+    return middleware
+
+
+def _check_csrf(request: web.Request, session: Session | None, token: str) -> None:
+    if session is None:
+        raise Refused("not_signed_in")
+    if not hmac.compare_digest(request.headers.get("X-CSRF-Token", "").encode(), csrf_of(token).encode()):
+        raise Refused("csrf_failed")
+
+
+def set_security_headers(settings: SignalingSettings) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """A signal for on_response_prepare: also streamed answers and Socket.IO carry the headers."""
+
+    async def prepare(request: web.Request, response: web.StreamResponse) -> None:
+        secure = scheme_of(request, settings) == "https"
+        socket = f"{'wss' if secure else 'ws'}://{request.host}"
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value.replace("{socket}", socket))
+        if secure:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if request.path.startswith("/api/"):
+            response.headers.setdefault("Cache-Control", "no-store")
+
+    return prepare

@@ -1,0 +1,114 @@
+"""What each viewer may see of a sitting, and who may read what beside it. Pure: state in, messages out.
+
+A witness or expert who has not been called, or was dismissed (OLR-26, EV-72), sees the state of the sitting and itself:
+no acts of others, no exhibits, no captions, no floor. The same holds for a person sent to the waiting area.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from evidence.model import Exhibit
+from hearing import permissions, stages
+from hearing.audience import Place, may_speak, place_of
+from hearing.model import BENCH, PARTIES, Hearing, Participant, Role, Sitting
+from hearing.states import LIVE
+from hearing.timeline import t_ms
+from signaling.protocol import ExhibitView, HandView, HearingView, ParticipantView, ShowingView, SittingView
+
+CASE_READERS = BENCH | PARTIES | {Role.AGENT, Role.INTERPRETER}
+"""Who may read every exhibit during the hearing (an interpreter must)."""
+RECORD_READERS = BENCH | PARTIES | {Role.AGENT}
+"""Who may read the record afterwards (CPL-52, OLR-37: parties and agents may consult it)."""
+
+RecordingState = Literal["off", "starting", "on", "fault", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is known of the recording now."""
+
+    state: RecordingState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a view is made from; the same for all viewers."""
+
+    hearing: Hearing
+    sitting: Sitting
+    exhibits: tuple[Exhibit, ...]
+    recording: Recording
+    court_name: str
+    now: datetime
+
+
+def hearing_view(hearing: Hearing, court_name: str) -> HearingView:
+    return HearingView(
+        id=hearing.id, court_name=court_name, case_number=hearing.case_number, cause=hearing.cause, title=hearing.title,
+        procedure=hearing.procedure, public=hearing.public, courtroom=hearing.courtroom, scheduled_at=hearing.scheduled_at,
+    )  # fmt: skip
+
+
+def exhibit_view(exhibit: Exhibit) -> ExhibitView:
+    return ExhibitView(
+        id=exhibit.id, side=exhibit.side.value, number=exhibit.number, title=exhibit.title, purpose=exhibit.purpose,
+        media_type=exhibit.media_type, bytes=exhibit.bytes, pages=exhibit.pages, sha256=exhibit.sha256,
+        submitted_by=exhibit.submitted_by, submitted_at=exhibit.submitted_at,
+    )  # fmt: skip
+
+
+def participant_view(sitting: Sitting, person: Participant) -> ParticipantView:
+    return ParticipantView(
+        id=person.id, role=person.role, name=person.name, label=person.label, represents=person.represents,
+        present=person.id in sitting.present, attended=person.id in sitting.attended, place=place_of(sitting, person).value,
+        may_speak=may_speak(sitting, person), may_present=person.id in sitting.may_present,
+        court_muted=person.id in sitting.court_muted, microphone_off=person.id in sitting.microphone_off,
+        camera_off=person.id in sitting.camera_off,
+    )  # fmt: skip
+
+
+def is_inside(sitting: Sitting, viewer: Participant) -> bool:
+    """Whether the viewer may be shown what happens in the courtroom."""
+    return place_of(sitting, viewer) is Place.COURTROOM
+
+
+def readable_exhibits(scene: Scene, viewer: Participant) -> tuple[Exhibit, ...]:
+    """The exhibits this viewer may open now: the case's own people all, others in the courtroom the one being shown."""
+    if viewer.role in CASE_READERS:
+        return scene.exhibits if is_inside(scene.sitting, viewer) else ()
+    shown = scene.sitting.showing.exhibit_id if scene.sitting.showing is not None and is_inside(scene.sitting, viewer) else None
+    return tuple(exhibit for exhibit in scene.exhibits if exhibit.id == shown)
+
+
+def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
+    """The sitting as `viewer` may see it."""
+    hearing, sitting, inside = scene.hearing, scene.sitting, is_inside(scene.sitting, viewer)
+    showing = sitting.showing if inside else None
+    return SittingView(
+        id=sitting.id, number=sitting.ledger_number, ordinal=sitting.number, hearing=hearing_view(hearing, scene.court_name),
+        me=viewer.id, state=sitting.state, stage=sitting.stage,
+        stages_done=list(stages.done(hearing.procedure, sitting.stage, sitting.stages_entered)),
+        opened_at=sitting.opened_at, closed_at=sitting.closed_at, recess_at=sitting.recess_at,
+        planned_resume_at=sitting.planned_resume_at, record_ms=_record_ms(sitting, scene.now), server_at=scene.now,
+        floor=sitting.floor if inside else None,
+        participants=[participant_view(sitting, person) for person in hearing.participants if inside or person.id == viewer.id],
+        hands=[
+            HandView(participant_id=hand.participant_id, reason=hand.reason, raised_at=hand.raised_at)
+            for hand in sitting.hands if inside or hand.participant_id == viewer.id
+        ],
+        showing=ShowingView(exhibit_id=showing.exhibit_id, page=showing.page, presenter_id=showing.presenter_id) if showing else None,
+        exhibits=[exhibit_view(exhibit) for exhibit in readable_exhibits(scene, viewer)],
+        allowed=sorted(permissions.allowed(hearing, sitting, viewer)), recording=scene.recording.state,
+        recording_detail=scene.recording.detail if viewer.role in BENCH else "",
+    )  # fmt: skip
+
+
+def _record_ms(sitting: Sitting, now: datetime) -> int | None:
+    """The record clock runs from 宣布开庭 to 闭庭, through a recess too."""
+    if sitting.opened_at is None:
+        return None
+    return t_ms(sitting.opened_at, now if sitting.state in LIVE else sitting.closed_at or now)
