@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hearing.model import ParticipantId, SittingId
+from hearing.model import (
+    BENCH,
+    ISOLATED_UNTIL_CALLED,
+    SILENT,
+    Hearing,
+    Participant,
+    ParticipantId,
+    Sitting,
+    SittingId,
+    SittingState,
+)
+from hearing.states import HEARD, LIVE
 
 RECORDER = ParticipantId("recorder")  # grantee: the recorder, a listener like any other
 TAP = ParticipantId("tap")  # grantee: the live transcriber (audio only)
@@ -42,3 +53,85 @@ class GrantTable:
     opened_at: datetime | None
     members: frozenset[ParticipantId]  # who may hold a media connection at all (an isolated witness may: device test)
     grants: tuple[Grant, ...]
+
+
+class Place(StrEnum):
+    """Where a person of the hearing stands, whether connected or not."""
+
+    COURTROOM = "courtroom"
+    WAITING = "waiting"  # sent out by the judge
+    ISOLATED = "isolated"  # witness or expert, not called yet: may not hear the case (OLR-26, EV-72)
+    DISMISSED = "dismissed"  # 退庭: does not come back unless called again
+
+
+def place_of(sitting: Sitting, participant: Participant) -> Place:
+    """Where this person stands now."""
+    if participant.role in ISOLATED_UNTIL_CALLED:
+        if participant.id in sitting.dismissed:
+            return Place.DISMISSED
+        if participant.id not in sitting.called:
+            return Place.ISOLATED
+    return Place.WAITING if participant.id in sitting.excluded else Place.COURTROOM
+
+
+def places(hearing: Hearing, sitting: Sitting) -> dict[ParticipantId, Place]:
+    """Where everyone of the hearing stands now."""
+    return {participant.id: place_of(sitting, participant) for participant in hearing.participants}
+
+
+def in_courtroom(hearing: Hearing, sitting: Sitting) -> tuple[Participant, ...]:
+    """Everyone who is connected and stands in the courtroom, in the order of the hearing."""
+    return tuple(p for p in hearing.participants if p.id in sitting.present and place_of(sitting, p) is Place.COURTROOM)
+
+
+def may_see(hearing: Hearing, sitting: Sitting, viewer_id: ParticipantId) -> bool:
+    """Whether this person may now be shown the courtroom: captions, exhibits, who sits there, who holds the floor."""
+    viewer = hearing.participant(viewer_id)
+    return viewer is not None and place_of(sitting, viewer) is Place.COURTROOM
+
+
+def may_speak(sitting: Sitting, participant: Participant) -> bool:
+    """Whether the court lets this person be heard; their own microphone switch is another matter."""
+    if sitting.state not in HEARD or participant.role in SILENT or place_of(sitting, participant) is not Place.COURTROOM:
+        return False
+    floor_is_another = sitting.floor is not None and sitting.floor != participant.id
+    return participant.id not in sitting.court_muted and (not floor_is_another or participant.role in BENCH)
+
+
+def grant_table(hearing: Hearing, sitting: Sitting, effective_at: datetime) -> GrantTable:
+    """The whole permission of the sitting at its ledger number.
+
+    A person receives when connected and in the courtroom, sends when also allowed to; nobody receives themself. The
+    recorder and the tap listen in session only: that is how recording starts and stops (AV-3).
+    """
+    members = frozenset(p.id for p in hearing.participants if place_of(sitting, p) is not Place.DISMISSED)
+    return GrantTable(
+        sitting_id=sitting.id,
+        number=sitting.ledger_number,
+        effective_at=effective_at,
+        opened_at=sitting.opened_at,
+        members=members if sitting.state in LIVE else frozenset(),
+        grants=_grants(hearing, sitting) if sitting.state in HEARD else (),
+    )
+
+
+def _grants(hearing: Hearing, sitting: Sitting) -> tuple[Grant, ...]:
+    room = in_courtroom(hearing, sitting)
+    everyone = frozenset(p.id for p in room)
+    in_session = sitting.state is SittingState.IN_SESSION
+    listeners = {Kind.AUDIO: frozenset({RECORDER, TAP}), Kind.VIDEO: frozenset({RECORDER})}
+    grants = []
+    for source in room:
+        for kind in Kind:
+            receivers = (everyone - {source.id}) | (listeners[kind] if in_session else frozenset())
+            if receivers and _sends(sitting, source, kind):
+                grants.append(Grant(source.id, kind, receivers))
+    return tuple(grants)
+
+
+def _sends(sitting: Sitting, source: Participant, kind: Kind) -> bool:
+    match kind:
+        case Kind.AUDIO:
+            return may_speak(sitting, source) and source.id not in sitting.microphone_off
+        case Kind.VIDEO:
+            return source.role not in SILENT and source.id not in sitting.camera_off

@@ -50,6 +50,13 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """取消开庭, before 宣布开庭 only; another sitting of the hearing can then be set down."""
+
+    type: ClassVar[str] = "sitting.cancel"
+
+
+@dataclass(frozen=True, slots=True)
 class GoToStage:
     """Move the stage bar forward or back (恢复法庭调查 is a move back)."""
 
@@ -232,9 +239,23 @@ class RecordGap:
     type: ClassVar[str] = "record.gap"
 
 
-Command = (
-    OpenLobby | OpenSitting | Adjourn | Resume | Close | GoToStage | GiveFloor | OpenFloor | MuteParticipant | UnmuteParticipant
-    | MuteAll | Exclude | Admit | MarkAttendance | CallWitness | DismissWitness | RaiseHand | LowerHand | SetMicrophone | SetCamera
-    | AllowPresenting | ShowExhibit | WithdrawExhibit | AddNote | Enter | Leave | SuspendForFault | RecordGap
-)  # fmt: skip
+MoveCommand = OpenLobby | OpenSitting | Adjourn | Resume | Close | Cancel | SuspendForFault
+"""Commands that move the sitting along an edge of states.py."""
+
+FloorCommand = GiveFloor | OpenFloor | MuteParticipant | UnmuteParticipant | MuteAll
+"""Whom the court lets be heard."""
+
+OwnCommand = RaiseHand | LowerHand | SetMicrophone | SetCamera
+"""What each person does for themself."""
+
+AttendanceCommand = Enter | Leave | Exclude | Admit | MarkAttendance | CallWitness | DismissWitness
+"""Who is in the courtroom."""
+
+ExhibitCommand = AllowPresenting | ShowExhibit | WithdrawExhibit
+"""What is on everybody's screen."""
+
+RecordCommand = AddNote | RecordGap
+"""What is written into the record by hand or by the server."""
+
+Command = MoveCommand | GoToStage | FloorCommand | OwnCommand | AttendanceCommand | ExhibitCommand | RecordCommand
 """All commands; procedure.decide() matches on them exhaustively."""

@@ -36,6 +36,7 @@ PANEL = frozenset({Role.PRESIDING_JUDGE, Role.JUDGE, Role.ASSESSOR})  # 审判�
 BENCH = PANEL | {Role.CLERK}
 PARTIES = frozenset({Role.PLAINTIFF, Role.DEFENDANT, Role.THIRD_PARTY})
 ISOLATED_UNTIL_CALLED = frozenset({Role.WITNESS, Role.EXPERT})  # OLR-26, EV-72
+SILENT = frozenset({Role.OBSERVER})  # never send sound or picture (CR-17)
 
 
 class Procedure(StrEnum):
@@ -159,7 +160,35 @@ class Sitting:
     may_present: frozenset[ParticipantId] = frozenset()  # allowed to show own exhibits
     hands: tuple[Hand, ...] = ()
     showing: Showing | None = None
+    stages_entered: frozenset[Stage] = frozenset()  # every stage that was held, whole or in part
+    updated_at: datetime | None = None  # time of the last event folded in
     ledger_number: int = 0  # number of the last ledger entry folded in
+
+
+class Side(StrEnum):
+    """Whose exhibit it is (举证方)."""
+
+    PLAINTIFF = "plaintiff"
+    DEFENDANT = "defendant"
+    THIRD_PARTY = "third_party"
+    COURT = "court"
+
+
+@dataclass(frozen=True, slots=True)
+class ExhibitRef:
+    """What the law must know of an exhibit: whose it is and how many pages it has."""
+
+    id: ExhibitId
+    side: Side
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What decide() must know beyond the hearing and the sitting. `room_limit` counts people present."""
+
+    exhibits: tuple[ExhibitRef, ...] = ()
+    room_limit: int = 16
 
 
 @dataclass(frozen=True, slots=True)

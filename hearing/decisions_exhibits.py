@@ -1,0 +1,86 @@
+"""Decisions on what is on everybody's screen (出示证据) and on what is noted in the record."""
+
+from __future__ import annotations
+
+from hearing import events as e
+from hearing.commands import (
+    AddNote,
+    AllowPresenting,
+    ExhibitCommand,
+    RecordCommand,
+    RecordGap,
+    ShowExhibit,
+    WithdrawExhibit,
+)
+from hearing.errors import InvalidField, NotPermitted
+from hearing.model import PARTIES, ExhibitRef, Participant, ParticipantId, Role, Side
+from hearing.permissions import acts_for, may_show, may_withdraw
+from hearing.scene import CAUSE_CHARACTERS, NOTE_CHARACTERS, Scene, bounded_text
+
+
+def decide_exhibit(scene: Scene, command: ExhibitCommand) -> tuple[e.Event, ...]:
+    """Change the screen or who may change it. What is so already gives no event."""
+    match command:
+        case AllowPresenting(participant_id=id_, allowed=allowed):
+            return _allow(scene, id_, allowed=allowed)
+        case ShowExhibit(exhibit_id=id_, page=page):
+            return _show(scene, scene.actor_person(), scene.exhibit(id_), page)
+        case WithdrawExhibit():
+            return _withdraw(scene, scene.actor_person())
+
+
+def decide_record(scene: Scene, command: RecordCommand) -> tuple[e.Event, ...]:
+    """Write into the record by hand (the clerk) or for the server (a gap: never refused, a record hides nothing)."""
+    match command:
+        case AddNote(text=text):
+            return (e.NoteAdded(scene.now, bounded_text(text, NOTE_CHARACTERS, "text")),)
+        case RecordGap(participant_id=id_, kind=kind, t0_ms=t0_ms, t1_ms=t1_ms, cause=cause):
+            return (e.GapRecorded(scene.now, id_, kind, t0_ms, t1_ms, cause[:CAUSE_CHARACTERS]),)
+
+
+def side_of(hearing_party: Participant) -> Side:
+    """The side whose exhibits this party's are; the bench's are the court's own."""
+    match hearing_party.role:
+        case Role.PLAINTIFF:
+            return Side.PLAINTIFF
+        case Role.DEFENDANT:
+            return Side.DEFENDANT
+        case Role.THIRD_PARTY:
+            return Side.THIRD_PARTY
+        case _:
+            return Side.COURT
+
+
+def _allow(scene: Scene, participant_id: ParticipantId, *, allowed: bool) -> tuple[e.Event, ...]:
+    person = scene.person(participant_id)
+    if person.role not in PARTIES | {Role.AGENT}:
+        raise InvalidField("只有当事人及其代理人出示己方证据。", field="participant_id")
+    if allowed == (person.id in scene.sitting.may_present):
+        return ()
+    showing = scene.sitting.showing
+    ends = showing is not None and not allowed and showing.presenter_id == person.id
+    taken_down = (e.ExhibitWithdrawn(scene.now, showing.exhibit_id, showing.page),) if showing and ends else ()
+    return (*taken_down, e.PresentingAllowed(scene.now, person.id, allowed))
+
+
+def _show(scene: Scene, presenter: Participant, exhibit: ExhibitRef, page: int) -> tuple[e.Event, ...]:
+    party = acts_for(scene.hearing, presenter)
+    if party.role in PARTIES and exhibit.side is not side_of(party):
+        raise NotPermitted("只能出示己方提交的证据。", field="exhibit_id")
+    if not may_show(scene.hearing, scene.sitting, presenter):
+        raise NotPermitted("请等待审判长准许出示证据。", code="presenting_not_allowed")
+    if not 1 <= page <= exhibit.pages:
+        raise InvalidField(f"此证据共 {exhibit.pages} 页。", field="page")
+    showing = scene.sitting.showing
+    if showing and (showing.exhibit_id, showing.page, showing.presenter_id) == (exhibit.id, page, presenter.id):
+        return ()
+    return (e.ExhibitShown(scene.now, exhibit.id, page, presenter.id),)
+
+
+def _withdraw(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
+    showing = scene.sitting.showing
+    if showing is None:
+        return ()
+    if not may_withdraw(scene.hearing, scene.sitting, person):
+        raise NotPermitted("只能收回己方出示的证据。")
+    return (e.ExhibitWithdrawn(scene.now, showing.exhibit_id, showing.page),)

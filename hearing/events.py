@@ -1,0 +1,341 @@
+"""Every fact that can happen to a sitting: what decide() yields, evolve() folds in and the ledger keeps.
+
+`type` and the fields are the record's format: a field may be added with a default, never renamed. `at` is aware UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import ClassVar, get_args, get_type_hints
+
+from hearing.model import ExhibitId, HandReason, ParticipantId, Stage
+from hearing.timeline import from_iso, iso_utc
+
+JsonValue = str | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class LobbyOpened:
+    """候审开始."""
+
+    at: datetime
+    type: ClassVar[str] = "sitting.lobby_opened"
+
+
+@dataclass(frozen=True, slots=True)
+class SittingOpened:
+    """宣布开庭: `at` is the zero of the record clock; recording starts."""
+
+    at: datetime
+    type: ClassVar[str] = "sitting.opened"
+
+
+@dataclass(frozen=True, slots=True)
+class SittingAdjourned:
+    """休庭: recording pauses, cause 休庭 (AV-3(1))."""
+
+    at: datetime
+    planned_resume_at: datetime | None
+    type: ClassVar[str] = "sitting.adjourned"
+
+
+@dataclass(frozen=True, slots=True)
+class SittingResumed:
+    """恢复庭审: recording goes on."""
+
+    at: datetime
+    type: ClassVar[str] = "sitting.resumed"
+
+
+@dataclass(frozen=True, slots=True)
+class SittingSuspended:
+    """技术中断, found by the server."""
+
+    at: datetime
+    cause: str
+    type: ClassVar[str] = "sitting.suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class SittingClosed:
+    """闭庭: recording ends."""
+
+    at: datetime
+    type: ClassVar[str] = "sitting.closed"
+
+
+@dataclass(frozen=True, slots=True)
+class SittingCancelled:
+    """取消开庭."""
+
+    at: datetime
+    type: ClassVar[str] = "sitting.cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntered:
+    """进入庭审阶段; a `previous` that stands later in the order means a move back."""
+
+    at: datetime
+    stage: Stage
+    previous: Stage
+    type: ClassVar[str] = "stage.entered"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorGiven:
+    """准许发言."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "floor.given"
+
+
+@dataclass(frozen=True, slots=True)
+class FloorOpened:
+    """发言权收回: nobody holds the floor."""
+
+    at: datetime
+    type: ClassVar[str] = "floor.opened"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantMuted:
+    """法庭静音."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "participant.muted"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantUnmuted:
+    """解除法庭静音."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "participant.unmuted"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantExcluded:
+    """请出法庭, to the waiting area."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "participant.excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantAdmitted:
+    """准许入庭."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "participant.admitted"
+
+
+@dataclass(frozen=True, slots=True)
+class AttendanceMarked:
+    """到庭, or taken back."""
+
+    at: datetime
+    participant_id: ParticipantId
+    attended: bool
+    type: ClassVar[str] = "attendance.marked"
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessCalled:
+    """传唤证人(鉴定人)到庭."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "witness.called"
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessDismissed:
+    """证人(鉴定人)退庭."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "witness.dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class HandRaised:
+    """举手."""
+
+    at: datetime
+    participant_id: ParticipantId
+    reason: HandReason
+    type: ClassVar[str] = "hand.raised"
+
+
+@dataclass(frozen=True, slots=True)
+class HandLowered:
+    """放下举手."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "hand.lowered"
+
+
+@dataclass(frozen=True, slots=True)
+class MicrophoneSet:
+    """A person's own switch."""
+
+    at: datetime
+    participant_id: ParticipantId
+    on: bool
+    type: ClassVar[str] = "microphone.set"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSet:
+    """A person's own switch."""
+
+    at: datetime
+    participant_id: ParticipantId
+    on: bool
+    type: ClassVar[str] = "camera.set"
+
+
+@dataclass(frozen=True, slots=True)
+class PresentingAllowed:
+    """准许出示证据, or the leave taken back."""
+
+    at: datetime
+    participant_id: ParticipantId
+    allowed: bool
+    type: ClassVar[str] = "exhibit.allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class ExhibitShown:
+    """出示证据: this page is on everybody's screen from now; it ends the showing before it."""
+
+    at: datetime
+    exhibit_id: ExhibitId
+    page: int
+    presenter_id: ParticipantId
+    type: ClassVar[str] = "exhibit.shown"
+
+
+@dataclass(frozen=True, slots=True)
+class ExhibitWithdrawn:
+    """收回出示."""
+
+    at: datetime
+    exhibit_id: ExhibitId
+    page: int
+    type: ClassVar[str] = "exhibit.withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAdded:
+    """书记员记一行."""
+
+    at: datetime
+    text: str
+    type: ClassVar[str] = "note.added"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantEntered:
+    """A person is connected."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "participant.entered"
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft:
+    """A person left, was lost (掉线, never "缺席": that is the judge's ruling) or was replaced."""
+
+    at: datetime
+    participant_id: ParticipantId
+    cause: str  # left | lost | replaced
+    type: ClassVar[str] = "participant.left"
+
+
+@dataclass(frozen=True, slots=True)
+class GapRecorded:
+    """A span of a track is missing, with its cause; `_ms` on the record clock."""
+
+    at: datetime
+    participant_id: ParticipantId
+    kind: str  # audio | video
+    t0_ms: int
+    t1_ms: int
+    cause: str
+    type: ClassVar[str] = "record.gap_recorded"
+
+
+MoveEvent = (
+    LobbyOpened | SittingOpened | SittingAdjourned | SittingResumed | SittingSuspended | SittingClosed | SittingCancelled
+)  # fmt: skip
+FloorEvent = FloorGiven | FloorOpened | ParticipantMuted | ParticipantUnmuted
+OwnEvent = HandRaised | HandLowered | MicrophoneSet | CameraSet
+AttendanceEvent = (
+    ParticipantEntered | ParticipantLeft | ParticipantExcluded | ParticipantAdmitted | AttendanceMarked | WitnessCalled
+    | WitnessDismissed
+)  # fmt: skip
+ExhibitEvent = PresentingAllowed | ExhibitShown | ExhibitWithdrawn
+RecordEvent = NoteAdded | GapRecorded
+Event = MoveEvent | StageEntered | FloorEvent | OwnEvent | AttendanceEvent | ExhibitEvent | RecordEvent
+"""All events; procedure.evolve() matches on them exhaustively."""
+
+TYPES: Mapping[str, type[Event]] = {event.type: event for event in get_args(Event)}
+
+
+def data_of(event: Event) -> dict[str, JsonValue]:
+    """The event's own fields as JSON values; `at` and `type` stand beside them in the ledger entry."""
+    data: dict[str, JsonValue] = {}
+    for field in dataclasses.fields(event):
+        if field.name != "at":
+            value = getattr(event, field.name)
+            data[field.name] = iso_utc(value) if isinstance(value, datetime) else value
+    return data
+
+
+def event_of(type_: str, at: datetime, data: Mapping[str, JsonValue]) -> Event:
+    """The event a ledger entry tells of; raises KeyError or ValueError when it is none of ours."""
+    readers = _readers(type_)
+    if unknown := data.keys() - readers.keys():
+        raise ValueError(f"{type_} has no field {sorted(unknown)}")
+    build: Callable[..., Event] = TYPES[type_]
+    try:
+        return build(at=at, **{name: readers[name](value) for name, value in data.items()})
+    except TypeError as error:
+        raise ValueError(f"{type_} lacks a field") from error
+
+
+@cache
+def _readers(type_: str) -> dict[str, _Reader]:
+    event = TYPES[type_]
+    hints = get_type_hints(event)
+    return {field.name: _Reader(hints[field.name]) for field in dataclasses.fields(event) if field.name != "at"}
+
+
+class _Reader:
+    """Turns one JSON value back into the field's type: times and enumerations; anything else stands as it is."""
+
+    def __init__(self, hint: object) -> None:
+        kinds = get_args(hint) or (hint,)
+        self._time = datetime in kinds
+        self._choice = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, StrEnum)), None)
+
+    def __call__(self, value: JsonValue) -> object:
+        if isinstance(value, str) and self._time:
+            return from_iso(value)
+        if isinstance(value, str) and self._choice:
+            return self._choice(value)
+        return value

@@ -1,0 +1,160 @@
+"""Who may do what, when: one table. Everything else a person may not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from hearing import commands as c
+from hearing.audience import Place, place_of
+from hearing.errors import NotNow, NotPermitted
+from hearing.model import (
+    BENCH,
+    PARTIES,
+    SILENT,
+    Actor,
+    Hearing,
+    Participant,
+    Role,
+    Sitting,
+    SittingState,
+    Stage,
+)
+from hearing.states import LIVE, OVER, STATE_NAMES
+
+_EVERYONE = frozenset(Role)
+_PRESIDING = frozenset({Role.PRESIDING_JUDGE})
+_CLERK = frozenset({Role.CLERK})
+_SENDERS = _EVERYONE - SILENT
+_SIDES = PARTIES | {Role.AGENT}
+_S = SittingState
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: these roles may, in these states. `by_server` marks what the server does in the person's name."""
+
+    roles: frozenset[Role]
+    states: frozenset[SittingState]
+    by_server: bool = False
+
+
+_BEFORE_SESSION = frozenset({_S.SCHEDULED, _S.LOBBY})
+_IN_SESSION = frozenset({_S.IN_SESSION})
+_PAUSED = frozenset({_S.RECESS, _S.TECH_SUSPENDED})
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        # The course of the sitting: the presiding judge's; the clerk prepares it.
+        c.OpenLobby.type: Rule(_PRESIDING | _CLERK, frozenset({_S.SCHEDULED})),
+        c.Cancel.type: Rule(_PRESIDING | _CLERK, _BEFORE_SESSION),
+        c.OpenSitting.type: Rule(_PRESIDING, frozenset({_S.LOBBY})),
+        c.Adjourn.type: Rule(_PRESIDING, frozenset({_S.IN_SESSION, _S.TECH_SUSPENDED})),
+        c.Resume.type: Rule(_PRESIDING, _PAUSED),
+        c.Close.type: Rule(_PRESIDING, _IN_SESSION | _PAUSED),
+        c.GoToStage.type: Rule(_PRESIDING, _IN_SESSION),
+        # Order in the courtroom (CR-17): the presiding judge's.
+        c.GiveFloor.type: Rule(_PRESIDING, _IN_SESSION),
+        c.OpenFloor.type: Rule(_PRESIDING, _IN_SESSION),
+        c.MuteParticipant.type: Rule(_PRESIDING, LIVE),
+        c.UnmuteParticipant.type: Rule(_PRESIDING, LIVE),
+        c.MuteAll.type: Rule(_PRESIDING, LIVE),
+        c.Exclude.type: Rule(_PRESIDING, LIVE),
+        c.Admit.type: Rule(_PRESIDING, LIVE),
+        c.CallWitness.type: Rule(_PRESIDING, _IN_SESSION),
+        c.DismissWitness.type: Rule(_PRESIDING, _IN_SESSION),
+        c.AllowPresenting.type: Rule(_PRESIDING, LIVE),
+        # The clerk's desk.
+        c.MarkAttendance.type: Rule(_CLERK, LIVE),
+        c.AddNote.type: Rule(_CLERK, LIVE),
+        # Everybody's own.
+        c.RaiseHand.type: Rule(_SENDERS - BENCH, LIVE),
+        c.LowerHand.type: Rule(_SENDERS - BENCH | _PRESIDING | _CLERK, LIVE),
+        c.SetMicrophone.type: Rule(_SENDERS, LIVE | {_S.SCHEDULED}),
+        c.SetCamera.type: Rule(_SENDERS, LIVE | {_S.SCHEDULED}),
+        c.ShowExhibit.type: Rule(_PRESIDING | _CLERK | _SIDES, _IN_SESSION),
+        c.WithdrawExhibit.type: Rule(_PRESIDING | _CLERK | _SIDES, _IN_SESSION),
+        # What the server does in a person's name. Coming and going when all is over is not an error, and not an event.
+        c.Enter.type: Rule(_EVERYONE, LIVE | {_S.SCHEDULED} | OVER, by_server=True),
+        c.Leave.type: Rule(_EVERYONE, LIVE | {_S.SCHEDULED} | OVER, by_server=True),
+        # What only the server does.
+        c.SuspendForFault.type: Rule(frozenset(), _IN_SESSION, by_server=True),
+        c.RecordGap.type: Rule(frozenset(), frozenset(_S), by_server=True),
+    }
+)
+
+
+def require(hearing: Hearing, sitting: Sitting, command_type: str, actor: Actor) -> None:
+    """Raise NotPermitted for a wrong role, NotNow for a wrong state. Moves are left to states.after(), which names the edge."""
+    rule = RULES[command_type]
+    if not _has_role(hearing, rule, actor):
+        raise NotPermitted
+    if sitting.state not in rule.states and command_type not in _MOVES:
+        raise NotNow(f"当前为“{STATE_NAMES[sitting.state]}”状态，不能进行此项操作。")
+
+
+def allowed(hearing: Hearing, sitting: Sitting, participant: Participant) -> frozenset[str]:
+    """Wire names of the commands this person may give now: what the page shows as usable. decide() remains the judge."""
+    names = {
+        name
+        for name, rule in RULES.items()
+        if not rule.by_server and participant.role in rule.roles and sitting.state in rule.states
+    }
+    if place_of(sitting, participant) is Place.DISMISSED:
+        return frozenset()
+    if participant.role in _SIDES:
+        if not may_show(hearing, sitting, participant):
+            names.discard(c.ShowExhibit.type)
+        if not may_withdraw(hearing, sitting, participant):
+            names.discard(c.WithdrawExhibit.type)
+    return frozenset(names)
+
+
+def acts_for(hearing: Hearing, participant: Participant) -> Participant:
+    """The party a person acts for: an agent's principal (CPL-61), else the person."""
+    principal = hearing.participant(participant.represents) if participant.represents else None
+    return principal or participant
+
+
+def may_show(hearing: Hearing, sitting: Sitting, participant: Participant) -> bool:
+    """Whether this person may put an exhibit of the own side on the screen now.
+
+    With the judge's leave, given to the person or the party acted for, or while holding the floor in 举证质证.
+    """
+    if participant.role not in _SIDES:
+        return participant.role in _PRESIDING | _CLERK
+    if place_of(sitting, participant) is not Place.COURTROOM:
+        return False
+    leave = {participant.id, acts_for(hearing, participant).id} & sitting.may_present
+    return bool(leave) or (sitting.floor == participant.id and sitting.stage is Stage.EVIDENCE)
+
+
+def may_withdraw(hearing: Hearing, sitting: Sitting, participant: Participant) -> bool:
+    """Whether this person may take down what is shown now: the bench always, a party what its own people put up."""
+    if participant.role not in _SIDES:
+        return participant.role in _PRESIDING | _CLERK
+    if sitting.showing is None or place_of(sitting, participant) is not Place.COURTROOM:
+        return False
+    presenter = hearing.participant(sitting.showing.presenter_id)
+    return presenter is not None and acts_for(hearing, presenter) == acts_for(hearing, participant)
+
+
+_MOVES = frozenset(
+    {
+        c.OpenLobby.type,
+        c.OpenSitting.type,
+        c.Adjourn.type,
+        c.Resume.type,
+        c.Close.type,
+        c.Cancel.type,
+        c.SuspendForFault.type,
+    }
+)
+
+
+def _has_role(hearing: Hearing, rule: Rule, actor: Actor) -> bool:
+    if actor.participant_id is None and actor.role is None:
+        return not rule.roles and rule.by_server
+    participant = hearing.participant(actor.participant_id) if actor.participant_id else None
+    return participant is not None and participant.role == actor.role and participant.role in rule.roles
