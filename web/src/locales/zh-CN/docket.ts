@@ -38,6 +38,7 @@ export const docket = {
     present: "已在庭",
     isolated: "隔离等候",
     staff: "未进入",
+    link_dead: "链接已失效",
   },
   ready: "可以开庭",
   notReady: "还差",
