@@ -281,7 +281,10 @@ class _IceConnection(aioice.Connection):
             super().data_received(data, component)
 
     async def get_component_candidates(
-        self, component: int, addresses: list[str], timeout: int = 5  # noqa: ASYNC109
+        self,
+        component: int,
+        addresses: list[str],
+        timeout: int = 5,  # noqa: ASYNC109
     ) -> list[aioice.Candidate]:
         del timeout
         network = self._network

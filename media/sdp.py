@@ -146,9 +146,7 @@ def answer_to(
         ssrc = sending.get(line.kind) if line.direction.receives else None
         receives = line.direction.sends
         lines.append(
-            MediaLine(
-                line.mid, line.kind, _direction(ssrc is not None, receives), ssrc, stream_id, f"{stream_id}-{line.kind}"
-            )
+            MediaLine(line.mid, line.kind, _direction(ssrc is not None, receives), ssrc, stream_id, f"{stream_id}-{line.kind}")
         )
     return Description(replace(side, setup=setup), tuple(lines))
 

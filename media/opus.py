@@ -1,0 +1,27 @@
+"""Opus packets (RFC 6716): how long one lasts, and packets of silence."""
+
+from __future__ import annotations
+
+LOST_SILENCE = b"\xf8\xff\xfe"  # 20 ms of CELT silence, mono: written where packets were lost
+MUTED_SILENCE = b"\xfc\xff\xfe"  # the same, stereo: written while a person is muted, so that the file itself tells
+SILENCE_MS = 20.0
+
+_SILK_MS = (10.0, 20.0, 40.0, 60.0)
+_HYBRID_MS = (10.0, 20.0)
+_CELT_MS = (2.5, 5.0, 10.0, 20.0)
+
+
+def duration_ms(packet: bytes) -> float:
+    """Duration of an Opus packet from its table-of-contents byte (RFC 6716 3.1); 0 when it is not one."""
+    if not packet:
+        return 0.0
+    config, code = packet[0] >> 3, packet[0] & 0x03
+    if config < 12:
+        frame = _SILK_MS[config & 3]
+    elif config < 16:
+        frame = _HYBRID_MS[config & 1]
+    else:
+        frame = _CELT_MS[config & 3]
+    frames = (1, 2, 2, packet[1] & 0x3F if len(packet) > 1 else 0)[code]
+    total = frame * frames
+    return total if total <= 120.0 else 0.0

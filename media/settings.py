@@ -1,0 +1,41 @@
+"""What the media worker and the shipper need to be told; the composition root reads the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from media.aiortc_bridge import Network
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """Settings of one media worker.
+
+    `control_url` is where signaling reaches this worker; `signaling_url` where reports go. `max_video_bps` limits each
+    sender. `silence_s`: a peer not heard of for so long is lost.
+    """
+
+    worker_id: str
+    host: str
+    port: int
+    control_url: str
+    signaling_url: str
+    spool: Path
+    internal_token: str = field(repr=False)
+    network: Network = field(default_factory=Network)
+    max_video_bps: int = 900_000
+    silence_s: float = 5.0
+    segment_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ShipperSettings:
+    """Settings of the shipper of one media host. `court_id` is part of the object keys."""
+
+    spool: Path
+    signaling_url: str
+    court_id: str
+    worker_id: str
+    internal_token: str = field(repr=False)
+    poll_s: float = 0.5

@@ -1,0 +1,206 @@
+"""Single-track WebM (Matroska, RFC 9559) for recorded segments: written as it comes, readable to its last whole block.
+
+Written by hand because the recorder needs three things from the file: clusters that reach the disk at once, a reader that
+takes every whole block of a file cut anywhere, and no encoder behind it. When a segment is closed its duration and an
+index (Cues) are added, so that browsers can seek.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+CLUSTER_MS = 500  # at most this much is lost with the process; RFC 9559 recommends at most 5 s
+UNKNOWN_SIZE = b"\x01\xff\xff\xff\xff\xff\xff\xff"
+
+_EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _CUES, _SEEK_HEAD, _VOID = (
+    b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75",
+    b"\x1c\x53\xbb\x6b", b"\x11\x4d\x9b\x74", b"\xec",
+)  # fmt: skip
+_TIMESTAMP, _SIMPLE_BLOCK, _DURATION = b"\xe7", b"\xa3", b"\x44\x89"
+_SEEK_HEAD_BYTES = 64
+_APPLICATION = b"Remote Court"
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """What a segment holds: opus, or vp8 with the picture size."""
+
+    name: str
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """One block: milliseconds from the start of the segment, keyframe flag, payload."""
+
+    t_ms: int
+    keyframe: bool
+    data: bytes
+
+
+class WebmWriter:
+    """Writes one segment to an unbuffered binary file; the file is complete after close()."""
+
+    def __init__(self, file: BinaryIO, codec: Codec) -> None:
+        self._file = file
+        self._video = codec.name == "vp8"
+        self._cluster = bytearray()
+        self._cluster_t_ms = 0
+        self._cues: list[tuple[int, int]] = []
+        head = _element(_EBML, _ebml_header())
+        self._segment_size_at = len(head) + len(_SEGMENT)
+        self._segment_at = self._segment_size_at + len(UNKNOWN_SIZE)
+        info = _element(_INFO, _info())
+        self._duration_at = self._segment_at + _SEEK_HEAD_BYTES + info.index(_DURATION) + 3
+        self._info_at, self._tracks_at = _SEEK_HEAD_BYTES, _SEEK_HEAD_BYTES + len(info)
+        self._write(head + _SEGMENT + UNKNOWN_SIZE + _void(_SEEK_HEAD_BYTES) + info + _element(_TRACKS, _track(codec)))
+
+    def add(self, t_ms: int, data: bytes, keyframe: bool) -> None:
+        """Append a block at `t_ms` from the segment's start; times must not go back."""
+        relative_ms = t_ms - self._cluster_t_ms
+        if not self._cluster or relative_ms >= CLUSTER_MS or (self._video and keyframe):
+            self.flush()
+            self._cluster_t_ms, relative_ms = t_ms, 0
+            self._cluster += _element(_TIMESTAMP, _uint(t_ms))
+        block = b"\x81" + struct.pack("!hB", relative_ms, 0x80 if keyframe else 0) + data
+        self._cluster += _element(_SIMPLE_BLOCK, block)
+
+    def flush(self) -> None:
+        """Hand the open cluster to the operating system."""
+        if self._cluster:
+            self._cues.append((self._cluster_t_ms, self._file.tell() - self._segment_at))
+            self._write(_element(_CLUSTER, bytes(self._cluster)))
+            self._cluster.clear()
+
+    def close(self, duration_ms: int) -> None:
+        """Write index and duration; the file itself stays open, for its owner to sync and close."""
+        self.flush()
+        cues_at = self._file.tell() - self._segment_at
+        self._write(_element(_CUES, b"".join(_cue(t_ms, at) for t_ms, at in self._cues)))
+        end = self._file.tell()
+        seeks = b"".join(
+            _element(b"\x4d\xbb", _element(b"\x53\xab", name) + _element(b"\x53\xac", at.to_bytes(5, "big")))
+            for name, at in ((_INFO, self._info_at), (_TRACKS, self._tracks_at), (_CUES, cues_at))
+        )
+        seek_head = _element(_SEEK_HEAD, seeks)
+        self._patch(self._segment_at, seek_head + _void(_SEEK_HEAD_BYTES - len(seek_head)))
+        self._patch(self._duration_at, struct.pack("!d", float(duration_ms)))
+        self._patch(self._segment_size_at, (end - self._segment_at | 1 << 56).to_bytes(8, "big"))
+        self._file.seek(end)
+
+    def _patch(self, at: int, data: bytes) -> None:
+        self._file.seek(at)
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        """Unbuffered files may write less than asked for."""
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+
+
+def read_blocks(data: bytes) -> Iterator[StoredBlock]:
+    """Every whole block of a file that may be cut anywhere; blocks inside a cut cluster count too."""
+    for name, start, end in _elements(data, 0, len(data)):
+        if name == _SEGMENT:
+            for inner, inner_start, inner_end in _elements(data, start, end):
+                if inner == _CLUSTER:
+                    yield from _cluster_blocks(data, inner_start, inner_end)
+
+
+def read_codec(data: bytes) -> Codec | None:
+    """Codec and picture size of a file; None when it is cut inside its head."""
+    at = data.find(b"\x86\x86A_OPUS"), data.find(b"\x86\x85V_VP8")
+    if at[0] >= 0 and at[0] < len(data) - 40:
+        return Codec("opus")
+    width_at = data.find(b"\xb0\x82", at[1]) if at[1] >= 0 else -1
+    if width_at < 0 or len(data) < width_at + 8:
+        return None
+    return Codec("vp8", *struct.unpack_from("!H2xH", data, width_at + 2))
+
+
+def _cluster_blocks(data: bytes, start: int, end: int) -> Iterator[StoredBlock]:
+    base_ms = 0
+    for name, at, block_end in _elements(data, start, end):
+        if block_end > len(data):
+            return
+        if name == _TIMESTAMP:
+            base_ms = int.from_bytes(data[at:block_end], "big")
+        elif name == _SIMPLE_BLOCK and block_end - at > 4:
+            relative_ms, flags = struct.unpack_from("!hB", data, at + 1)
+            yield StoredBlock(base_ms + relative_ms, bool(flags & 0x80), data[at + 4 : block_end])
+
+
+def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(id, start, end) of the elements between `at` and `end`; the end of a cut one may lie behind the data."""
+    end = min(end, len(data))
+    while at < end:
+        id_bytes = 9 - data[at].bit_length()
+        if id_bytes > 4 or at + id_bytes >= end:
+            return
+        name, at = data[at : at + id_bytes], at + id_bytes
+        size_bytes = 9 - data[at].bit_length()
+        if size_bytes > 8 or at + size_bytes > end:
+            return
+        size = int.from_bytes(data[at : at + size_bytes], "big") & ((1 << 7 * size_bytes) - 1)
+        at += size_bytes
+        element_end = end if size == (1 << 7 * size_bytes) - 1 else at + size
+        yield name, at, element_end
+        at = element_end
+
+
+def _ebml_header() -> bytes:
+    return b"".join(
+        (
+            _element(b"\x42\x86", _uint(1)), _element(b"\x42\xf7", _uint(1)), _element(b"\x42\xf2", _uint(4)),
+            _element(b"\x42\xf3", _uint(8)), _element(b"\x42\x82", b"webm"), _element(b"\x42\x87", _uint(4)),
+            _element(b"\x42\x85", _uint(2)),
+        )
+    )  # fmt: skip
+
+
+def _info() -> bytes:
+    """Time stamps count milliseconds; the duration is filled in when the segment is closed."""
+    scale = _element(b"\x2a\xd7\xb1", _uint(1_000_000))
+    return scale + _element(_DURATION, bytes(8)) + _element(b"\x4d\x80", _APPLICATION) + _element(b"\x57\x41", _APPLICATION)
+
+
+def _track(codec: Codec) -> bytes:
+    number = _element(b"\xd7", _uint(1)) + _element(b"\x73\xc5", _uint(1)) + _element(b"\x9c", _uint(0))
+    if codec.name == "opus":
+        # No pre-skip: a segment is cut out of a running stream, nothing in it is warm-up of an encoder.
+        head = struct.pack("<8sBBHIhB", b"OpusHead", 1, 2, 0, 48_000, 0, 0)
+        audio = _element(b"\xb5", struct.pack("!d", 48_000.0)) + _element(b"\x9f", _uint(2))
+        specific = (
+            _element(b"\x83", _uint(2)) + _element(b"\x86", b"A_OPUS") + _element(b"\x63\xa2", head)
+            + _element(b"\x56\xaa", _uint(0)) + _element(b"\x56\xbb", _uint(80_000_000)) + _element(b"\xe1", audio)
+        )  # fmt: skip
+    else:
+        size = _element(b"\xb0", struct.pack("!H", codec.width)) + _element(b"\xba", struct.pack("!H", codec.height))
+        specific = _element(b"\x83", _uint(1)) + _element(b"\x86", b"V_VP8") + _element(b"\xe0", size)
+    return _element(b"\xae", number + specific)
+
+
+def _cue(t_ms: int, at: int) -> bytes:
+    position = _element(b"\xf7", _uint(1)) + _element(b"\xf1", at.to_bytes(5, "big"))
+    return _element(b"\xbb", _element(b"\xb3", _uint(t_ms)) + _element(b"\xb7", position))
+
+
+def _element(name: bytes, body: bytes) -> bytes:
+    size = len(body)
+    if size < 127:
+        return name + bytes((0x80 | size,)) + body
+    return name + (0x1000_0000 | size).to_bytes(4, "big") + body
+
+
+def _void(size: int) -> bytes:
+    """An element of exactly `size` bytes that readers skip; `size` is at least 2 and at most 128."""
+    return _VOID + bytes((0x80 | size - 2,)) + bytes(size - 2) if size else b""
+
+
+def _uint(value: int) -> bytes:
+    return value.to_bytes(max(1, (value.bit_length() + 7) // 8), "big")
