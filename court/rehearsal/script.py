@@ -173,8 +173,10 @@ def _document_path(document: Any, location: tuple[str | int, ...]) -> tuple[str 
     place: list[str | int] = []
     node = document
     for index, part in enumerate(location):
-        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        if isinstance(node, dict) and part in node:
             node = node[part]
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[int(part)]
         elif index < len(location) - 1:
             continue
         place.append(part)

@@ -1,0 +1,257 @@
+"""A robot participant: signs in, takes the seat, keeps its media connected, gives commands and notes what it hears."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import socketio
+from pydantic import ValidationError
+from socketio.exceptions import SocketIOError
+
+from court.rehearsal.door import Door
+from court.rehearsal.peer import Received, RobotPeer
+from court.rehearsal.script import Person
+from court.rehearsal.sender import MediaSender
+from court.rehearsal.voice import Speech
+from hearing.timeline import Clock
+from media.aiortc_bridge import Network
+from media.control import MediaError
+from signaling.protocol import Ack, CaptionView, OfferView, SittingView, WireError
+
+NAMESPACE = "/court"
+ACK_TIMEOUT_S = 15
+RECONNECT_S = (0.5, 1, 2, 3, 5)
+CONNECTED_WITHIN_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class HeardCaption:
+    """A caption as it came in."""
+
+    caption: CaptionView
+    heard_at: datetime
+
+
+@dataclass(slots=True)
+class Tally:
+    """Commands of one robot. Every sent command must be acknowledged, with yes or no."""
+
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+
+
+class Robot:
+    """One participant. `door` is signed in; `run` must be running for media to flow."""
+
+    def __init__(self, person: Person, door: Door, sender: MediaSender, network: Network, clock: Clock) -> None:
+        self.person = person
+        self.door = door
+        self.received = Received()
+        self.tally = Tally()
+        self.captions: dict[str, HeardCaption] = {}
+        self.sitting: SittingView | None = None
+        self.reconnects = 0
+        self.unanswered: list[str] = []
+        self._sender = sender
+        self._network = network
+        self._clock = clock
+        self._sitting_id = ""
+        self._peer: RobotPeer | None = None
+        self._reports: asyncio.Task[None] | None = None
+        self._media_wanted = False
+        self._media_lost = asyncio.Event()
+        self._negotiating = asyncio.Lock()  # offers of one peer are answered one after another
+        self._socket = socketio.AsyncClient(http_session=door.session, logger=False, engineio_logger=False)
+        self._listen()
+
+    @property
+    def participant_id(self) -> str:
+        return self.sitting.me if self.sitting is not None else ""
+
+    def _listen(self) -> None:
+        handlers: dict[str, Callable[[dict[str, Any]], Coroutine[Any, Any, None]]] = {
+            "sitting.updated": self._updated,
+            "caption.added": self._captioned,
+            "media.offered": self._offered,
+            "media.lost": self._told_media_lost,
+            "session.replaced": self._replaced,
+        }
+        for name, handler in handlers.items():
+            self._socket.on(name, handler, namespace=NAMESPACE)
+        self._socket.on("connect", self._socket_connected, namespace=NAMESPACE)
+
+    # --- joining and leaving -----------------------------------------------------------------------
+
+    async def join(self, sitting_id: str) -> None:
+        """Take the seat and connect media; returns when media runs. Raises TimeoutError or CommandRefused."""
+        self._sitting_id = sitting_id
+        await self._open_socket()
+        await self._take_seat()
+        self._media_wanted = True
+        await self._connect_media()
+
+    async def _open_socket(self) -> None:
+        await self._socket.connect(
+            self.door.base_url,
+            namespaces=[NAMESPACE],
+            auth={"sitting_id": self._sitting_id},
+            transports=["websocket"],
+            wait_timeout=ACK_TIMEOUT_S,
+        )
+
+    async def _take_seat(self) -> None:
+        after = max((heard.caption.t1_ms for heard in self.captions.values()), default=None)
+        ack = await self.give("sitting.join", {"captions_after_ms": after})
+        if ack.joined is not None:
+            self.sitting = ack.joined.sitting
+            for caption in ack.joined.captions:
+                self._note(caption)
+
+    async def _socket_connected(self) -> None:
+        if self.sitting is not None:  # the library reconnected: take the seat again, as the page does
+            self._in_background(self._take_seat_again())
+
+    async def _take_seat_again(self) -> None:
+        self.reconnects += 1
+        with contextlib.suppress(TimeoutError, CommandRefused):
+            await self._take_seat()
+            self._media_lost.set()
+
+    async def leave(self) -> None:
+        self._media_wanted = False
+        await self._close_media()
+        if self._socket.connected:
+            await self._socket.disconnect()
+        self._sitting_id = ""
+
+    # --- commands ----------------------------------------------------------------------------------
+
+    async def give(self, command: str, fields: dict[str, Any] | None = None) -> Ack:
+        """Send one command and return its acknowledgement; raises CommandRefused or TimeoutError."""
+        self.tally.sent += 1
+        payload = {"command_id": secrets.token_hex(12), "sitting_id": self._sitting_id, **(fields or {})}
+        try:
+            answer = await self._socket.call(command, payload, namespace=NAMESPACE, timeout=ACK_TIMEOUT_S)
+            ack = Ack.model_validate(answer)
+        except (SocketIOError, ValidationError) as error:
+            self.unanswered.append(command)
+            raise TimeoutError(f"{self.person.key}: {command} was not acknowledged") from error
+        self.tally.acknowledged += 1
+        if not ack.ok:
+            self.tally.refused += 1
+            raise CommandRefused(command, ack.error or WireError(code="no_reason", message="没有说明理由"))
+        return ack
+
+    async def say(self, speech: Speech) -> None:
+        await self._sender.say(speech)
+
+    # --- media -------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send media and restore it when it is lost, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._sender.run())
+            tasks.create_task(self._keep_connected())
+
+    async def _connect_media(self) -> None:
+        await self._close_media()
+        self._media_lost.clear()
+        self._peer = peer = RobotPeer(self._sender, self.received, self._network, self._media_lost.set)
+        async with self._negotiating:
+            ack = await self.give("media.connect")
+            peer.peer_id = ack.peer_id or ""
+            self._reports = asyncio.create_task(peer.report_forever())
+            for offer in ack.offers or []:
+                await self._answer(peer, offer)
+        await peer.connected(CONNECTED_WITHIN_S)
+
+    async def _answer(self, peer: RobotPeer, offer: OfferView) -> None:
+        sdp = await peer.answer(offer.connection, offer.sdp)
+        fields = {"peer_id": peer.peer_id, "connection": offer.connection, "revision": offer.revision, "sdp": sdp}
+        try:
+            await self.give("media.answer", fields)
+        except CommandRefused as refusal:
+            if "stale" not in refusal.error.code:  # a newer offer is on its way already: that one will be answered
+                raise
+            self.tally.refused -= 1
+
+    async def _close_media(self) -> None:
+        if self._reports is not None:
+            self._reports.cancel()
+            self._reports = None
+        if self._peer is not None:
+            peer, self._peer = self._peer, None
+            await peer.close()
+
+    async def _keep_connected(self) -> None:
+        attempt = 0
+        while True:
+            await self._media_lost.wait()
+            if not self._media_wanted:
+                self._media_lost.clear()
+                continue
+            await asyncio.sleep(RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)])
+            attempt += 1
+            try:
+                await self._connect_media()
+            except (TimeoutError, CommandRefused, OSError):
+                self._media_lost.set()
+                continue
+            self.reconnects += 1
+            attempt = 0
+
+    # --- events ------------------------------------------------------------------------------------
+
+    async def _updated(self, data: dict[str, Any]) -> None:
+        sitting = SittingView.model_validate(data["sitting"])
+        if self.sitting is None or sitting.number >= self.sitting.number:
+            self.sitting = sitting
+
+    async def _captioned(self, data: dict[str, Any]) -> None:
+        self._note(CaptionView.model_validate(data["caption"]))
+
+    def _note(self, caption: CaptionView) -> None:
+        self.captions.setdefault(caption.id, HeardCaption(caption, self._clock.now()))
+
+    async def _offered(self, data: dict[str, Any]) -> None:
+        # Answering needs an acknowledgement, which cannot come while this handler blocks the socket's reader.
+        self._in_background(self._answer_again(data["peer_id"], OfferView.model_validate(data["offer"])))
+
+    async def _answer_again(self, peer_id: str, offer: OfferView) -> None:
+        async with self._negotiating:
+            peer = self._peer
+            if peer is None or peer.peer_id != peer_id:
+                return
+            try:
+                await self._answer(peer, offer)
+            except (TimeoutError, CommandRefused, MediaError):
+                self._media_lost.set()
+
+    async def _told_media_lost(self, _data: dict[str, Any]) -> None:
+        self._media_lost.set()
+
+    async def _replaced(self, _data: dict[str, Any]) -> None:
+        self._media_wanted = False
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        self._socket.start_background_task(_run, work)
+
+
+async def _run(work: Coroutine[Any, Any, None]) -> None:
+    await work
+
+
+class CommandRefused(Exception):
+    """The server said no."""
+
+    def __init__(self, command: str, error: WireError) -> None:
+        super().__init__(f"{command}: {error.code} {error.message}")
+        self.command = command
+        self.error = error
