@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from evidence.model import Side
-from hearing.model import BENCH, Participant, Role
+from hearing.model import BENCH, Participant, Role, Side
 
 ACCEPTED: Mapping[str, str] = MappingProxyType(
     {"application/pdf": ".pdf", "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}

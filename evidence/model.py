@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hearing.model import CourtId, ExhibitId, HearingId, ParticipantId
-
-
-class Side(StrEnum):
-    """Whose exhibit it is; an agent (诉讼代理人) counts for the party represented."""
-
-    PLAINTIFF = "plaintiff"  # 原告
-    DEFENDANT = "defendant"  # 被告
-    THIRD_PARTY = "third_party"  # 第三人
-    COURT = "court"  # 法院调取
+from hearing.model import CourtId, ExhibitId, HearingId, ParticipantId, Side
 
 
 class ExhibitState(StrEnum):
@@ -32,7 +23,7 @@ class Exhibit:
     id: ExhibitId
     court_id: CourtId
     hearing_id: HearingId
-    side: Side
+    side: Side  # an agent (诉讼代理人) counts for the party represented
     ordinal: int  # within the side, from 1
     number: str  # 原告证据1
     title: str

@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError
 
 from evidence import previews, store
 from evidence.integrity import PURPOSE_MAX, TITLE_MAX, Digests, clean_file_name, clean_text, exhibit_number, side_of
-from evidence.model import Exhibit, Side
+from evidence.model import Exhibit
 from evidence.previews import Opened, Refused
 from evidence.settings import EvidenceSettings
 from hearing.errors import Conflict, InvalidField, NotPermitted, UnknownId
-from hearing.model import CourtId, ExhibitId, HearingId, Participant
+from hearing.model import CourtId, ExhibitId, HearingId, Participant, Side
 from hearing.timeline import Clock, whole_ms
 from storage.database import Database
 from storage.ids import new_id
@@ -37,7 +37,7 @@ class ExhibitRegistry:
         self._database, self._objects, self._clock, self._settings = database, objects, clock, settings
         self._drawing = asyncio.Semaphore(2)  # page pictures drawn at once: each is a process of its own
 
-    async def submit(  # noqa: PLR0917  the order is the port's (signaling/parts.py)
+    async def submit(
         self, hearing_id: str, participant: Participant, file_name: str, title: str, purpose: str, chunks: AsyncIterator[bytes]
     ) -> Exhibit:
         """Store, hash and number a file.

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import RowMapping, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from evidence.model import Exhibit, Side
-from hearing.model import CourtId, ExhibitId, HearingId, Participant, ParticipantId, Role
+from evidence.model import Exhibit
+from hearing.model import CourtId, ExhibitId, HearingId, Participant, ParticipantId, Role, Side
 from storage.tables import exhibits, hearings, participants, showings
 
 

@@ -1,0 +1,193 @@
+"""The course of a sitting (庭审经过) read out of its ledger: intervals, stages, showings, and where each person was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hearing import events as law
+from hearing.ledger import Recorded
+from hearing.model import BENCH, ISOLATED_UNTIL_CALLED, ExhibitId, Hearing, ParticipantId, Role, SittingState, Stage
+from hearing.timeline import t_ms
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A span of one state. `recorded` is full | sealed | none; `number` is the ledger entry that began it."""
+
+    state: SittingState
+    t0_ms: int
+    t1_ms: int
+    recorded: str
+    cause: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpan:
+    """One stage as it was held; a stage held twice gives two spans."""
+
+    stage: Stage
+    t0_ms: int
+    t1_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPage:
+    """One page of an exhibit on everybody's screen."""
+
+    exhibit_id: ExhibitId
+    page: int
+    presenter_id: ParticipantId
+    t0_ms: int
+    t1_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A sitting's course on the record clock; `end_ms` is 闭庭, or the present of a sitting that still runs."""
+
+    entries: tuple[Recorded, ...]
+    opened_at: datetime
+    closed_at: datetime | None
+    end_ms: int
+
+    def ms(self, at: datetime) -> int:
+        """Place on the record clock, held within 宣布开庭 → 闭庭."""
+        return min(max(0, t_ms(self.opened_at, at)), self.end_ms)
+
+    def recorded(self) -> list[Span]:
+        """Spans in which sound and picture are recorded."""
+        return [(i.t0_ms, i.t1_ms) for i in intervals(self) if i.recorded != "none"]
+
+
+def course_of(entries: Sequence[Recorded], until: datetime) -> Course | None:
+    """The course of a sitting; None before 宣布开庭. `until` ends one that is not closed."""
+    opened = next((e.at for e in entries if isinstance(e.event, law.SittingOpened)), None)
+    if opened is None:
+        return None
+    closed = next((e.at for e in entries if isinstance(e.event, law.SittingClosed)), None)
+    return Course(tuple(entries), opened, closed, max(0, t_ms(opened, closed or until)))
+
+
+def intervals(course: Course) -> list[Interval]:
+    """Spans of state from 宣布开庭 to 闭庭, without a hole (AV-3)."""
+    begun: list[tuple[int, SittingState, str, int]] = []
+    for entry in course.entries:
+        match entry.event:
+            case law.SittingOpened() | law.SittingResumed():
+                begun.append((course.ms(entry.at), SittingState.IN_SESSION, "", entry.number))
+            case law.SittingAdjourned():
+                begun.append((course.ms(entry.at), SittingState.RECESS, "休庭", entry.number))
+            case law.SittingSuspended(cause=cause):
+                begun.append((course.ms(entry.at), SittingState.TECH_SUSPENDED, cause or "技术中断", entry.number))
+            case _:
+                pass
+    ends = [*(b[0] for b in begun[1:]), course.end_ms]
+    return [
+        Interval(state, t0, t1, "full" if state is SittingState.IN_SESSION else "none", cause, number)
+        for (t0, state, cause, number), t1 in zip(begun, ends, strict=True)
+        if t1 > t0 or t0 == 0 == course.end_ms
+    ]
+
+
+def stages(course: Course) -> list[StageSpan]:
+    """The stages as they were held, from 宣布开庭 on."""
+    marks = [(0, Stage.OPENING)] + [
+        (course.ms(entry.at), entry.event.stage)
+        for entry in course.entries
+        if isinstance(entry.event, law.StageEntered) and entry.at >= course.opened_at
+    ]
+    ends = [*(m[0] for m in marks[1:]), course.end_ms]
+    return [StageSpan(stage, t0, t1) for (t0, stage), t1 in zip(marks, ends, strict=True) if t1 > t0]
+
+
+def showings(course: Course) -> list[ShownPage]:
+    """Every page shown (出示): from its event to the next showing, its withdrawal, a break or 闭庭."""
+    shown: list[ShownPage] = []
+    running: tuple[int, law.ExhibitShown] | None = None
+    ending = law.ExhibitShown | law.ExhibitWithdrawn | law.SittingAdjourned | law.SittingSuspended | law.SittingClosed
+    for entry in course.entries:
+        now = course.ms(entry.at)
+        if running and isinstance(entry.event, ending):
+            t0, event = running
+            shown.append(ShownPage(event.exhibit_id, event.page, event.presenter_id, t0, now))
+            running = None
+        if isinstance(entry.event, law.ExhibitShown):
+            running = (now, entry.event)
+    if running:
+        shown.append(ShownPage(running[1].exhibit_id, running[1].page, running[1].presenter_id, running[0], course.end_ms))
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Spans that explain why nothing of a person was to be recorded. `lost` are those of `absent` that began unmeant."""
+
+    absent: tuple[Span, ...]
+    lost: tuple[Span, ...]
+    outside: tuple[Span, ...]  # isolated, dismissed, sent to the waiting area
+    camera_off: tuple[Span, ...]
+    muted: tuple[Span, ...]  # by the court, by own switch, or while another held the floor
+
+
+def whereabouts(course: Course, hearing: Hearing, participant_id: ParticipantId) -> Whereabouts:
+    """Where a person was and what was switched off, from the ledger."""
+    person = hearing.participant(participant_id)
+    role = person.role if person else Role.OBSERVER
+    now = {"present": False, "inside": role not in ISOLATED_UNTIL_CALLED, "camera": True, "microphone": True, "unmuted": True}
+    now |= {"floor": True, "meant": True}
+    states: list[tuple[int, dict[str, bool]]] = [(0, dict(now))]
+    for entry in course.entries:
+        now |= _change(entry.event, participant_id, bench=role in BENCH)
+        states.append((course.ms(entry.at), dict(now)))
+    ends = [*(s[0] for s in states[1:]), course.end_ms]
+    held = [((t0, t1), state) for (t0, state), t1 in zip(states, ends, strict=True) if t1 > t0]
+    return Whereabouts(
+        absent=_joined(span for span, s in held if not s["present"]),
+        lost=_joined(span for span, s in held if not s["present"] and not s["meant"]),
+        outside=_joined(span for span, s in held if not s["inside"]),
+        camera_off=_joined(span for span, s in held if not s["camera"]),
+        muted=_joined(span for span, s in held if not (s["microphone"] and s["unmuted"] and s["floor"])),
+    )
+
+
+_SWITCHES: dict[type, tuple[str, bool]] = {
+    law.ParticipantExcluded: ("inside", False), law.WitnessDismissed: ("inside", False),
+    law.ParticipantAdmitted: ("inside", True), law.WitnessCalled: ("inside", True),
+    law.ParticipantMuted: ("unmuted", False), law.ParticipantUnmuted: ("unmuted", True),
+}  # fmt: skip
+
+
+def _change(event: law.Event, me: ParticipantId, *, bench: bool) -> dict[str, bool]:
+    """What an event changes for one person."""
+    if isinstance(event, law.FloorGiven | law.FloorOpened):
+        return {"floor": bench or getattr(event, "participant_id", me) == me}
+    if getattr(event, "participant_id", None) != me:
+        return {}
+    match event:
+        case law.ParticipantEntered():
+            return {"present": True, "meant": True}
+        case law.ParticipantLeft(cause=cause):
+            return {"present": False, "meant": cause == "left"}
+        case law.CameraSet(on=on):
+            return {"camera": on}
+        case law.MicrophoneSet(on=on):
+            return {"microphone": on}
+        case _:
+            switch = _SWITCHES.get(type(event))
+            return {switch[0]: switch[1]} if switch else {}
+
+
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Neighbouring spans made one."""
+    joined: list[Span] = []
+    for t0, t1 in spans:
+        if joined and joined[-1][1] >= t0:
+            joined[-1] = (joined[-1][0], max(t1, joined[-1][1]))
+        else:
+            joined.append((t0, t1))
+    return tuple(joined)

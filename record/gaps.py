@@ -1,0 +1,97 @@
+"""What is not recorded of a track although the sitting was, and why: every hole gets a cause (AV-3, AV-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hearing import events as law
+from hearing.model import Hearing, ParticipantId
+from record.course import Course, Span, whereabouts
+from record.verify import COVER_MS, subtract
+
+EDGE_MS = 1000  # at the edges of an interval: first key frame, last packet
+JOINING_MS = 10_000  # a person who came in connects camera and microphone
+LEAVING_MS = 20_000  # a person's last packets; the seat is kept a while before the ledger says that they left
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A declared hole. `number` is the ledger entry that reported it; None: found when the record was sealed."""
+
+    track_id: str
+    participant_id: ParticipantId
+    kind: str
+    t0_ms: int
+    t1_ms: int
+    cause: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCover:
+    """What there is of a track: spans of its segments, and whether the recorder said that this is all."""
+
+    track_id: str
+    participant_id: ParticipantId
+    kind: str
+    covers: tuple[Span, ...]
+    finished: bool
+
+
+def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
+    """Every hole of a track inside the recorded intervals, split by cause, in order."""
+    who = whereabouts(course, hearing, track.participant_id)
+    off = who.camera_off if track.kind == "video" else who.muted
+    reported: list[tuple[Sequence[Span], str, int | None]] = [
+        (((event.t0_ms, event.t1_ms),), event.cause, entry.number)
+        for entry in course.entries
+        if isinstance(event := entry.event, law.GapRecorded)
+        and (event.participant_id, event.kind) == (track.participant_id, track.kind)
+    ]
+    known = (
+        (who.absent, "absent", None),
+        (who.outside, "outside", None),
+        (off, "camera_off" if off is who.camera_off else "muted", None),
+    )
+    silent = [*who.absent, *who.outside, *off]
+    gaps: list[Gap] = []
+    for interval in course.recorded():
+        for hole in subtract(interval, track.covers):
+            left = [hole]
+            for spans, cause, number in (*reported, *known):
+                taken = [part for span in left for part in _common(span, spans)]
+                gaps += [_gap(track, part, cause, number) for part in taken]
+                left = [rest for span in left for rest in subtract(span, spans)]
+            for rest in left:
+                if rest[1] - rest[0] > COVER_MS:
+                    gaps.append(_gap(track, rest, _edge_cause(rest, interval, silent, who.lost, track), None))
+    return sorted(gaps, key=lambda gap: (gap.t0_ms, gap.t1_ms))
+
+
+def _gap(track: TrackCover, span: Span, cause: str, number: int | None) -> Gap:
+    return Gap(track.track_id, track.participant_id, track.kind, span[0], span[1], cause, number)
+
+
+def _common(span: Span, others: Iterable[Span]) -> list[Span]:
+    """The parts of `span` that lie in any of `others`."""
+    parts = [(max(span[0], t0), min(span[1], t1)) for t0, t1 in others]
+    return [part for part in parts if part[0] < part[1]]
+
+
+def _edge_cause(hole: Span, interval: Span, silent: Sequence[Span], lost: Sequence[Span], track: TrackCover) -> str:
+    """Cause of a hole that nothing in the ledger covers, by what it touches."""
+    t0, t1 = hole
+    if not track.finished and t1 == interval[1] and t0 >= max((c[1] for c in track.covers), default=0):
+        return "recording_unfinished"
+    if any(abs(t1 - start) <= COVER_MS for start, _ in lost):
+        return "connection_lost"
+    if any(abs(t0 - end) <= COVER_MS for _, end in lost) and t1 - t0 <= JOINING_MS:
+        return "connection_lost"
+    starts = [end for _, end in silent]
+    if (t0 == interval[0] and t1 - t0 <= EDGE_MS) or (t1 - t0 <= JOINING_MS and any(abs(t0 - s) <= COVER_MS for s in starts)):
+        return "joining"
+    ends = [start for start, _ in silent]
+    if (t1 == interval[1] and t1 - t0 <= EDGE_MS) or (t1 - t0 <= LEAVING_MS and any(abs(t1 - e) <= COVER_MS for e in ends)):
+        return "leaving"
+    return "no_media"

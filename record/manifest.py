@@ -1,0 +1,165 @@
+"""The manifest of a sitting: canonical JSON that fixes every file, interval, gap and head of the record (AV-3, AV-4, AV-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from evidence.integrity import ACCEPTED
+from evidence.model import Exhibit
+from hearing.model import PANEL, Role
+from hearing.timeline import iso_utc
+from record.course import Course, intervals, showings, stages
+from record.gaps import gaps_of
+from record.model import Material, Segment
+from record.verify import BENIGN, MANIFEST_SCHEMA, canonical, first_chain_hash, merkle_root
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A file that is made when the record is sealed (the transcript's forms); `path` is inside the sitting's folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def segment_path(segment: Segment) -> str:
+    """Path of a segment inside the sitting's folder."""
+    return f"media/{segment.track_id}/{segment.index:06d}.webm"
+
+
+def exhibit_path(exhibit: Exhibit) -> str:
+    """Path of an exhibit inside the package: exhibits/原告证据1_exh_….pdf."""
+    return f"exhibits/{exhibit.number}_{exhibit.id}{ACCEPTED[exhibit.media_type]}"
+
+
+def build(material: Material, course: Course, transcript: Mapping[str, SealedFile], lines: int, timezone: str) -> Json:
+    """The manifest of a closed sitting. `transcript` holds transcript.json and its other forms, by path."""
+    tracks = material.tracks()
+    gaps = [
+        gap
+        for track_id, segments in tracks.items()
+        for gap in gaps_of(course, material.hearing, material.cover(track_id, segments))
+    ]
+    files = [{"path": segment_path(s), "bytes": s.bytes, "sha256": s.sha256} for s in material.segments]
+    files += [asdict(file) for file in transcript.values()]
+    exhibits = [_exhibit(exhibit) for exhibit in material.exhibits]
+    draft = transcript["transcript.json"]
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "court": {"id": material.sitting.court_id, "name": material.sitting.court_name},
+        "hearing": _hearing(material),
+        "sitting": _sitting(material, course),
+        "people": [asdict(person) for person in material.hearing.participants],
+        **_responsible(material),
+        "clock": {"zero_at": iso_utc(course.opened_at), "unit": "ms", "timezone": timezone, "source": "server"},
+        "intervals": [asdict(interval) for interval in intervals(course)],
+        "stages": [asdict(stage) for stage in stages(course)],
+        "tracks": [_track(material, track_id, segments) for track_id, segments in tracks.items()],
+        "gaps": [asdict(gap) for gap in gaps],
+        "exhibits": exhibits,
+        "showings": _showings(material, course),
+        "transcripts": [
+            {
+                "version": 1, "kind": "machine_draft", "path": draft.path, "sha256": draft.sha256, "lines": lines,
+                "engines": list(dict.fromkeys(f"{u.engine.name} {u.engine.model} {u.engine.model_sha256}" for u in material.utterances)),
+            }
+        ],
+        "ledger": _ledger(material),
+        "files": sorted(files, key=lambda file: str(file["path"])),
+        "merkle_root": merkle_root((str(f["path"]), str(f["sha256"])) for f in (*files, *exhibits)),
+        "totals": _totals(course, tracks, [(gap.t1_ms - gap.t0_ms) for gap in gaps if gap.cause not in BENIGN]),
+    }  # fmt: skip
+
+
+def manifest_bytes(manifest: Json) -> bytes:
+    """The exact bytes that are stored, hashed and signed."""
+    return canonical(manifest)
+
+
+def _hearing(material: Material) -> Json:
+    hearing = material.hearing
+    return {
+        "id": hearing.id, "case_number": hearing.case_number, "cause": hearing.cause, "title": hearing.title,
+        "procedure": hearing.procedure, "public": hearing.public, "courtroom": hearing.courtroom,
+    }  # fmt: skip
+
+
+def _sitting(material: Material, course: Course) -> Json:
+    return {
+        "id": material.sitting.id, "ordinal": material.sitting.ordinal, "opened_at": iso_utc(course.opened_at),
+        "closed_at": iso_utc(course.closed_at) if course.closed_at else None, "duration_ms": course.end_ms,
+    }  # fmt: skip
+
+
+def _responsible(material: Material) -> Json:
+    """Panel and clerk by id; the clerk is in charge of the recording (AV-3: 负责录音录像的人员)."""
+    people = material.hearing.participants
+    clerk = next((p.id for p in people if p.role is Role.CLERK), None)
+    return {
+        "presiding_judge": next((p.id for p in people if p.role is Role.PRESIDING_JUDGE), None),
+        "panel": [p.id for p in people if p.role in PANEL],
+        "clerk": clerk,
+        "recording_responsible": clerk,
+    }
+
+
+def _track(material: Material, track_id: str, segments: list[Segment]) -> Json:
+    cover, end = material.cover(track_id, segments), material.track_ends.get(track_id)
+    own = {"track_id", "participant_id", "kind", "codec", "object_key"}  # stand once on the track, or are the store's affair
+    return {
+        "track_id": track_id,
+        "participant_id": cover.participant_id,
+        "kind": cover.kind,
+        "codec": segments[0].codec if segments else "",
+        "segments": [
+            {name: value for name, value in (asdict(s) | {"started_at": iso_utc(s.started_at)}).items() if name not in own}
+            for s in segments
+        ],
+        "end": {"segments": end[0], "last_sha256": end[1]} if end else None,
+    }
+
+
+def _exhibit(exhibit: Exhibit) -> Json:
+    names = ("id", "side", "number", "title", "purpose", "file_name", "media_type", "bytes", "pages", "sha256", "sm3")
+    fields: Json = {name: getattr(exhibit, name) for name in names}
+    return fields | {
+        "path": exhibit_path(exhibit), "submitted_by": exhibit.submitted_by, "submitted_at": iso_utc(exhibit.submitted_at),
+    }  # fmt: skip
+
+
+def _showings(material: Material, course: Course) -> list[Json]:
+    hashes = {exhibit.id: exhibit.sha256 for exhibit in material.exhibits}
+    return [asdict(shown) | {"sha256": hashes[shown.exhibit_id]} for shown in showings(course)]
+
+
+def _ledger(material: Material) -> Json:
+    first = first_chain_hash(material.sitting.id)
+    return {
+        "entries": len(material.ledger), "first_chain_hash": first,
+        "chain_hash": material.ledger[-1].chain_hash if material.ledger else first,
+    }  # fmt: skip
+
+
+def _totals(course: Course, tracks: Mapping[str, list[Segment]], gap_spans: list[int]) -> Json:
+    """Sums for people; `loss_ratio` is lost packets of all packets, rounded to six places."""
+    segments = [segment for track in tracks.values() for segment in track]
+    lost, sent = sum(s.lost_packets for s in segments), sum(s.packets + s.lost_packets for s in segments)
+    interrupted: dict[str, int] = {}
+    for interval in intervals(course):
+        if interval.recorded == "none":
+            interrupted[interval.cause] = interrupted.get(interval.cause, 0) + interval.t1_ms - interval.t0_ms
+    return {
+        "recorded_ms": sum(t1 - t0 for t0, t1 in course.recorded()),
+        "interrupted_ms": interrupted,
+        "tracks": len(tracks),
+        "segments": len(segments),
+        "media_bytes": sum(s.bytes for s in segments),
+        "filled_ms": sum(s.filled_ms for s in segments),
+        "muted_ms": sum(s.muted_ms for s in segments),
+        "gap_ms": sum(gap_spans),
+        "loss_ratio": round(lost / sent, 6) if sent else 0.0,
+    }

@@ -1,0 +1,114 @@
+"""SQL of the record: one consistent reading of a sitting, and the seal written once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import RowMapping, Table, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from evidence.store import exhibits_of
+from hearing.ledger import read_entry
+from hearing.model import CourtId, ParticipantId, SittingId, SittingState
+from hearing.store import load_hearing, load_ledger
+from record.model import Material, Segment, SittingInfo
+from storage.tables import courts, jobs, segments, sittings, track_ends, utterances
+from transcripts.model import Engine, Utterance, Word
+
+SEGMENT_FIELDS = tuple(Segment.__dataclass_fields__)
+
+
+async def material_of(connection: AsyncConnection, sitting_id: str) -> Material | None:
+    """Everything of a sitting, read in one transaction; None when there is no such sitting."""
+    query = select(sittings, courts.c.name.label("court_name")).join(courts, courts.c.id == sittings.c.court_id)
+    row = (await connection.execute(query.where(sittings.c.id == sitting_id))).mappings().one_or_none()
+    if row is None:
+        return None
+    hearing = await load_hearing(connection, row["hearing_id"])
+    if hearing is None:
+        return None
+    ends = await _rows(connection, track_ends, sitting_id, "track_id")
+    entries = await load_ledger(connection, sitting_id)
+    return Material(
+        sitting=_sitting(row),
+        hearing=hearing,
+        ledger=entries,
+        entries=tuple(read_entry(sealed.entry) for sealed in entries),
+        segments=tuple(_segment(r) for r in await _rows(connection, segments, sitting_id, "track_id", "index")),
+        track_ends={r["track_id"]: (r["segments"], r["last_sha256"]) for r in ends},
+        exhibits=tuple(await exhibits_of(connection, hearing.id)),
+        utterances=tuple(_utterance(r) for r in await _rows(connection, utterances, sitting_id, "t0_ms", "id")),
+    )
+
+
+async def sitting_ids(connection: AsyncConnection, hearing_id: str) -> list[str]:
+    """The sittings of a hearing in order."""
+    query = select(sittings.c.id).where(sittings.c.hearing_id == hearing_id).order_by(sittings.c.number)
+    return list((await connection.execute(query)).scalars())
+
+
+async def write_seal(connection: AsyncConnection, sitting_id: str, manifest_sha256: str, at: datetime) -> bool:
+    """Mark a sitting as sealed; False when it is already."""
+    query = update(sittings).where(sittings.c.id == sitting_id, sittings.c.sealed_manifest_sha256.is_(None))
+    result = await connection.execute(query.values(sealed_manifest_sha256=manifest_sha256, sealed_at=at))
+    return bool(result.rowcount)
+
+
+async def open_jobs(connection: AsyncConnection, kind: str, sitting_id: str) -> int:
+    """How many jobs of a kind still wait or run for a sitting."""
+    query = select(jobs.c.payload).where(jobs.c.kind == kind, jobs.c.state.in_(("waiting", "running")))
+    return sum(1 for payload in (await connection.execute(query)).scalars() if payload.get("sitting_id") == sitting_id)
+
+
+async def last_line_at(connection: AsyncConnection, sitting_id: str) -> datetime | None:
+    """When the newest machine line of a sitting was written."""
+    query = select(utterances.c.created_at).where(utterances.c.sitting_id == sitting_id)
+    newest = (await connection.execute(query.order_by(utterances.c.created_at.desc()).limit(1))).scalar()
+    return aware(newest) if newest else None
+
+
+async def last_verification(connection: AsyncConnection, sitting_id: str) -> tuple[str, str] | None:
+    """State and problem text of the newest finished verify job of a sitting."""
+    query = (
+        select(jobs).where(jobs.c.kind == "verify", jobs.c.state.in_(("done", "failed"))).order_by(jobs.c.finished_at.desc())
+    )
+    for row in (await connection.execute(query)).mappings():
+        if row["payload"].get("sitting_id") == sitting_id:
+            return row["state"], row["problem"]
+    return None
+
+
+def aware(at: datetime) -> datetime:
+    """A time from a row, in UTC; SQLite gives times back without their zone."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+async def _rows(connection: AsyncConnection, table: Table, sitting_id: str, *order: str) -> list[RowMapping]:
+    query = select(table).where(table.c.sitting_id == sitting_id).order_by(*(table.c[name] for name in order))
+    return list((await connection.execute(query)).mappings())
+
+
+def _sitting(row: RowMapping) -> SittingInfo:
+    return SittingInfo(
+        id=SittingId(row["id"]), court_id=CourtId(row["court_id"]), court_name=row["court_name"], ordinal=row["number"],
+        state=SittingState(row["state"]),
+        opened_at=aware(row["opened_at"]) if row["opened_at"] else None,
+        closed_at=aware(row["closed_at"]) if row["closed_at"] else None,
+        sealed_manifest_sha256=row["sealed_manifest_sha256"],
+        sealed_at=aware(row["sealed_at"]) if row["sealed_at"] else None,
+    )  # fmt: skip
+
+
+def _segment(row: RowMapping) -> Segment:
+    return Segment(**{**{name: row[name] for name in SEGMENT_FIELDS}, "started_at": aware(row["started_at"])})
+
+
+def _utterance(row: RowMapping) -> Utterance:
+    fields = ("id", "t0_ms", "t1_ms", "track_id", "text", "raw_text", "confidence", "origin")
+    return Utterance(
+        **{name: row[name] for name in fields},
+        sitting_id=SittingId(row["sitting_id"]),
+        participant_id=ParticipantId(row["participant_id"]),
+        words=tuple(Word(**word) for word in row["words"]),
+        engine=Engine(**row["engine"]),
+    )
