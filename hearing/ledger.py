@@ -50,7 +50,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a ledger: `code` is missing | changed | reordered | malformed | added | wrong_sitting."""
+    """What is wrong with a ledger: `code` is missing | changed | reordered | added | malformed | wrong_sitting."""
 
     number: int
     code: str
@@ -113,7 +113,7 @@ def entry_hash(salt: bytes, entry: bytes) -> str:
 
 
 def chain_hash(previous: str, entry_hash_hex: str) -> str:
-    return hashlib.sha256(f"{previous}{entry_hash_hex}".encode("ascii")).hexdigest()
+    return hashlib.sha256(f"{previous}{entry_hash_hex}".encode()).hexdigest()
 
 
 def seal(number: int, previous: str, entry: bytes, salt: bytes) -> SealedEntry:
@@ -139,48 +139,59 @@ def package_line(sealed: SealedEntry, *, withheld: bool = False) -> dict[str, Js
 def verify(sitting_id: str, lines: Iterable[Mapping[str, object]], *, head: str | None = None) -> tuple[Problem, ...]:
     """Everything wrong with a package's ledger lines. Give `head`, the last chain_hash as signed, or a cut tail stays unseen.
 
-    After a break the check goes on from the link the line itself states, so that one change is one problem.
+    The check goes on after a break from the link the next line states, so that one change is one problem.
     """
     problems: list[Problem] = []
-    previous, expected = first_link(sitting_id), 1
-    for line in lines:
-        number, stated = line.get("number"), line.get("chain_hash")
-        if not isinstance(number, int) or not isinstance(stated, str):
-            problems.append(Problem(expected, "malformed", f"第 {expected} 条缺少编号或链值"))
-            continue
-        problems += _out_of_place(number, expected)
-        problems += _wrong_line(sitting_id, number, line, previous, stated)
-        previous, expected = stated, number + 1
-    if head is not None and head != previous:
-        problems.append(Problem(expected, "missing", f"第 {expected - 1} 条之后与签名的链尾不符：尾部被截断、增加或改动"))
+    kept: dict[int, Mapping[str, object]] = {}
+    highest = 0
+    for place, line in enumerate(lines, start=1):
+        number = line.get("number")
+        if not isinstance(number, int) or number < 1 or not isinstance(line.get("chain_hash"), str):
+            problems.append(Problem(place, "malformed", f"第 {place} 行缺少编号或链值"))
+        elif number in kept:
+            problems.append(Problem(number, "added", f"第 {number} 条出现了两次"))
+        else:
+            if number < highest:
+                problems.append(Problem(number, "reordered", f"第 {number} 条位置颠倒"))
+            kept[number] = line
+            highest = max(highest, number)
+    problems += _broken_links(sitting_id, kept)
+    last = str(kept[highest]["chain_hash"]) if kept else first_link(sitting_id)
+    if head is not None and head != last:
+        problems.append(Problem(highest, "missing", f"第 {highest} 条不是签名的链尾：尾部被截断、增加或改动"))
     return tuple(problems)
 
 
-def _out_of_place(number: int, expected: int) -> list[Problem]:
-    if number > expected:
-        return [Problem(lost, "missing", f"缺第 {lost} 条") for lost in range(expected, number)]
-    if number < expected:
-        return [Problem(number, "reordered", f"第 {number} 条位置颠倒或重复")]
-    return []
+def _broken_links(sitting_id: str, kept: Mapping[int, Mapping[str, object]]) -> list[Problem]:
+    problems: list[Problem] = []
+    previous: str | None = first_link(sitting_id)
+    expected = 1
+    for number in sorted(kept):
+        if number > expected:
+            previous = None  # the link before is lost with its entry
+            lost = f"第 {expected} 条" if number == expected + 1 else f"第 {expected} 至 {number - 1} 条"
+            problems.append(Problem(expected, "missing", f"缺{lost}"))
+        problem = _wrong_line(sitting_id, number, kept[number], previous)
+        if problem:
+            problems.append(problem)
+        previous, expected = str(kept[number]["chain_hash"]), number + 1
+    return problems
 
 
-def _wrong_line(sitting_id: str, number: int, line: Mapping[str, object], previous: str, stated: str) -> list[Problem]:
-    if "entry" not in line:
-        hashed = line.get("entry_hash")
-        if not isinstance(hashed, str):
-            return [Problem(number, "malformed", f"第 {number} 条既无内容又无散列值")]
-    else:
-        salt, entry = line.get("salt"), line["entry"]
+def _wrong_line(sitting_id: str, number: int, line: Mapping[str, object], previous: str | None) -> Problem | None:
+    if "entry" in line:
         try:
-            raw = str(entry).encode()
+            raw = str(line["entry"]).encode()
             told = json.loads(raw)
-            hashed = entry_hash(bytes.fromhex(str(salt)), raw)
+            hashed = entry_hash(bytes.fromhex(str(line.get("salt"))), raw)
         except ValueError:
-            return [Problem(number, "malformed", f"第 {number} 条无法读取")]
+            return Problem(number, "malformed", f"第 {number} 条无法读取")
         if not isinstance(told, dict) or told.get("number") != number:
-            return [Problem(number, "changed", f"第 {number} 条的内容是另一条的")]
+            return Problem(number, "changed", f"第 {number} 条的内容是另一条的")
         if told.get("sitting_id") != sitting_id:
-            return [Problem(number, "wrong_sitting", f"第 {number} 条属于另一庭次")]
-    if chain_hash(previous, hashed) != stated:
-        return [Problem(number, "changed", f"第 {number} 条与链值不符")]
-    return []
+            return Problem(number, "wrong_sitting", f"第 {number} 条属于另一庭次")
+    else:
+        hashed = str(line.get("entry_hash"))
+    if previous is not None and chain_hash(previous, hashed) != line["chain_hash"]:
+        return Problem(number, "changed", f"第 {number} 条与链值不符")
+    return None
