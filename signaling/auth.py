@@ -54,6 +54,11 @@ def sha256_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def hash_password(password: str) -> str:
+    """The argon2id hash that stands in the staff table."""
+    return PasswordHasher().hash(password)
+
+
 def csrf_of(token: str) -> str:
     """CSRF token of a session token; one-way, so a leaked one opens nothing."""
     return hmac.new(token.encode(), b"court csrf", hashlib.sha256).hexdigest()
