@@ -16,6 +16,8 @@ PACKAGES = ("hearing", "storage", "media", "transcripts", "evidence", "record", 
 PURE = {
     "hearing.states", "hearing.stages", "hearing.permissions", "hearing.audience", "hearing.timeline", "hearing.model",
     "hearing.commands", "hearing.events", "hearing.procedure", "hearing.ledger", "hearing.errors",
+    "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
+    "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.keyframes",
     "transcripts.model", "transcripts.windows", "transcripts.guards",
     "evidence.model", "evidence.integrity",
