@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from hearing.model import ParticipantId, SittingId
@@ -30,7 +31,11 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One machine line (机器稿). `id` is "<track_id>@<t0_ms>": the same speech gives the same id, so posting is idempotent."""
+    """One machine line (机器稿).
+
+    `id` is "<sitting_id>:<track_id>@<t0_ms>": the same speech gives the same id, so posting is idempotent; the sitting is
+    part of it because the same persons' tracks return in the next sitting of a hearing.
+    """
 
     id: str
     sitting_id: SittingId
@@ -45,3 +50,42 @@ class Utterance:
     engine: Engine
     origin: str  # live | refill (re-read from recorded audio)
     type: ClassVar[str] = "utterance"
+
+
+def utterance_id(sitting_id: str, track_id: str, t0_ms: int) -> str:
+    """The one way an utterance gets its id."""
+    return f"{sitting_id}:{track_id}@{t0_ms}"
+
+
+def participant_of(track_id: str) -> ParticipantId:
+    """Whose track it is: "<participant_id>-<kind>"."""
+    return ParticipantId(track_id.rpartition("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceText:
+    """The clerk writes a line anew; an empty text strikes it."""
+
+    text: str
+    type: ClassVar[str] = "replace_text"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One correction of one line, in the order made; the machine line below it stays as it was."""
+
+    id: str
+    utterance_id: str
+    operation: ReplaceText
+    author_id: ParticipantId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a reader sees of an utterance: `text` after corrections, and by whom and when it was last corrected."""
+
+    utterance: Utterance
+    text: str
+    edited_by: ParticipantId | None = None
+    edited_at: datetime | None = None

@@ -1,0 +1,171 @@
+"""Audio in, utterances out: one thread listens to all tracks, others recognise. Nothing here runs on the event loop.
+
+Overload never drops speech: cuts become longer (fewer, cheaper calls), then listening pauses and the tap's ring holds on.
+"""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import Protocol
+
+import structlog
+
+from hearing.timeline import Clock
+from transcripts.audio import OpusTrack
+from transcripts.lines import LineMaker
+from transcripts.listening import Cut, Listener
+from transcripts.model import Utterance
+from transcripts.tap_message import Span, TapPacket
+from transcripts.vad import VoiceNetwork
+from transcripts.waiting import Task, WaitingRoom
+from transcripts.windows import USUAL, CutRule, rule_for
+
+log = structlog.get_logger(__name__)
+
+INBOX_PACKETS = 5_000  # 100 s of one track
+QUIET_S = 0.8  # without packets for so long a track is muted or gone
+LOOK_S = 0.1
+JOIN_S = 5.0
+
+
+class Outlet(Protocol):
+    """Where results go; called from the pipeline's threads."""
+
+    def line(self, utterance: Utterance) -> None: ...
+
+    def lost(self, span: Span) -> None:
+        """Speech that could not be recognised live and should be read again from the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How far recognition is behind."""
+
+    waiting_ms: int  # speech cut and not yet recognised
+    inbox_packets: int
+    rule: CutRule
+    lengthened: int  # how often cuts had to be made longer
+
+
+@dataclass(slots=True)
+class _Track:
+    decoder: OpusTrack
+    listener: Listener
+    last_packet_s: float
+
+
+class Pipeline:
+    """The listening and recognising threads of one process. `start()` … `close()`."""
+
+    def __init__(self, maker: LineMaker, network: VoiceNetwork, clock: Clock, outlet: Outlet, *, workers: int = 1) -> None:
+        self._maker = maker
+        self._network = network
+        self._clock = clock
+        self._outlet = outlet
+        self._inbox: queue.Queue[TapPacket] = queue.Queue(INBOX_PACKETS)
+        self._waiting = WaitingRoom()
+        self._tracks: dict[tuple[str, str], _Track] = {}
+        self._heads: dict[str, int] = {}
+        self._rule = USUAL
+        self._lengthened = 0
+        self._stop = Event()
+        names = ["listen", *(f"recognise-{number}" for number in range(workers))]
+        self._threads = [
+            Thread(target=self._recognise if number else self._listen, name=f"transcripts-{name}", daemon=True)
+            for number, name in enumerate(names)
+        ]
+
+    @property
+    def load(self) -> Load:
+        return Load(self._waiting.inside_ms, self._inbox.qsize(), self._rule, self._lengthened)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop; what is not yet recognised is read again after a restart, from the tap's ring or the recording."""
+        self._stop.set()
+        self._waiting.close()
+        for thread in self._threads:
+            thread.join(JOIN_S)
+
+    def skip_before(self, heads: dict[str, int]) -> None:
+        """Speech of a track before its head (t1_ms of its last stored line) has a line already: do not hear it again."""
+        self._heads = dict(heads)
+
+    def offer(self, packet: TapPacket) -> bool:
+        """Hand over a packet without blocking; False when the inbox is full and the caller has to wait."""
+        try:
+            self._inbox.put_nowait(packet)
+        except queue.Full:
+            return False
+        return True
+
+    def _listen(self) -> None:
+        looked_s = self._clock.monotonic()
+        while not self._stop.is_set():
+            try:
+                packet = self._inbox.get(timeout=LOOK_S)
+            except queue.Empty:
+                packet = None
+            if packet is not None:
+                self._hear(packet)
+            if self._clock.monotonic() - looked_s >= LOOK_S:
+                looked_s = self._clock.monotonic()
+                self._choose_rule()
+                if packet is None or self._inbox.empty():
+                    self._finish_quiet(looked_s)
+
+    def _hear(self, packet: TapPacket) -> None:
+        if packet.t_ms < self._heads.get(packet.track_id, packet.t_ms):
+            return
+        key = packet.sitting_id, packet.track_id
+        if packet.end:
+            ended = self._tracks.pop(key, None)
+            if ended is not None:
+                self._queue(key, ended.listener.finish())
+            return
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = _Track(OpusTrack(), Listener(self._network), 0.0)
+        track.last_packet_s = self._clock.monotonic()
+        for block in track.decoder.push(packet.t_ms, packet.opus, filler=packet.filler):
+            self._queue(key, track.listener.hear(block, self._rule))
+
+    def _finish_quiet(self, now_s: float) -> None:
+        """A muted microphone sends nothing, not even silence: its last words must not wait for the next packet."""
+        for key, track in self._tracks.items():
+            if track.listener.speaking and now_s - track.last_packet_s > QUIET_S:
+                self._queue(key, track.listener.finish())
+
+    def _queue(self, key: tuple[str, str], cuts: list[Cut]) -> None:
+        for cut in cuts:
+            self._waiting.put(Task(*key, cut))
+            self._choose_rule()
+
+    def _choose_rule(self) -> None:
+        rule = rule_for(self._waiting.inside_ms)
+        if rule == self._rule:
+            return
+        if rule.longest_ms > self._rule.longest_ms:
+            self._lengthened += 1
+            log.warning("transcripts.overload", waiting_ms=self._waiting.inside_ms, longest_ms=rule.longest_ms)
+        else:
+            log.info("transcripts.load_eased", waiting_ms=self._waiting.inside_ms, longest_ms=rule.longest_ms)
+        self._rule = rule
+
+    def _recognise(self) -> None:
+        while (task := self._waiting.take()) is not None:
+            try:
+                line = self._maker.make(task.sitting_id, task.track_id, task.cut, "live")
+            except Exception:  # whatever the engine raises: the recording still has the words
+                log.exception("transcripts.recognition_failed", sitting_id=task.sitting_id, track_id=task.track_id)
+                self._outlet.lost(Span(task.sitting_id, task.track_id, task.cut.t0_ms, task.cut.t1_ms))
+            else:
+                if line is not None:
+                    self._outlet.line(line)
+            finally:
+                self._waiting.done(task)

@@ -1,0 +1,166 @@
+"""The transcripts role: taps → pipeline → signaling. It remembers nothing: lines are rows, sound is in ring and recording."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import aiohttp
+import structlog
+
+from hearing.timeline import Clock
+from storage.database import Database
+from storage.objects import ObjectStore
+from storage.queue import SleepingWake, Wake
+from transcripts.lines import LineMaker
+from transcripts.model import Utterance
+from transcripts.pipeline import Pipeline
+from transcripts.refill import Refill, work_on_refills
+from transcripts.script import Simplifier
+from transcripts.settings import TranscriptSettings
+from transcripts.signaling_client import SignalingClient
+from transcripts.tap_client import TapClient
+from transcripts.tap_message import Hello, Overflow, Span, TapPacket
+from transcripts.vad import VoiceNetwork
+from transcripts.weights import prepare
+from transcripts.whisper import WhisperRecognizer
+
+log = structlog.get_logger(__name__)
+
+PROGRESS_STEP_PERCENT = 15
+BATCH_LINES = 20
+FULL_PAUSE_S = 0.05
+LEAST_REFILL_MS = 1_000
+
+
+async def serve(
+    settings: TranscriptSettings,
+    clock: Clock,
+    store: ObjectStore | None = None,
+    database: Database | None = None,
+    *,
+    wake: Wake | None = None,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Run until cancelled; raises weights.ModelError at start when the model is missing or damaged.
+
+    With a store and a database the role also works on `refill` jobs. `ready` is called once captions can be made.
+    """
+    maker = await asyncio.to_thread(prepare_engine, settings)
+    async with aiohttp.ClientSession() as session:
+        signaling = SignalingClient(settings.signaling_url, settings.internal_token, session)
+        outbox = Outbox(signaling, asyncio.get_running_loop())
+        pipeline = Pipeline(maker, VoiceNetwork(), clock, outbox, workers=settings.workers)
+        heads = await signaling.heads()
+        pipeline.skip_before(heads)
+        pipeline.start()
+        log.info("transcripts.ready", taps=len(settings.tap_urls))
+        ready()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(outbox.run())
+                for url in settings.tap_urls:
+                    tap = TapClient(url, settings.internal_token, session)
+                    tasks.create_task(follow(tap, pipeline, Catchup(heads), outbox))
+                if store is not None and database is not None:
+                    tasks.create_task(work_on_refills(Refill(database, store, maker, signaling, clock), wake or SleepingWake()))
+        finally:
+            await asyncio.to_thread(pipeline.close)
+
+
+def prepare_engine(settings: TranscriptSettings) -> LineMaker:
+    """Model on disk, in memory and warm; blocks for seconds. Raises weights.ModelError."""
+    files = prepare(settings.data_dir, settings.model_dir, ProgressLog())
+    recognizer = WhisperRecognizer(
+        files, threads=settings.threads, workers=settings.workers, beam=settings.beam, terms=settings.terms
+    )
+    recognizer.warm_up()
+    return LineMaker(recognizer, Simplifier())
+
+
+class ProgressLog:
+    """Says in the log how far the model is prepared, in steps."""
+
+    def __init__(self) -> None:
+        self._next_percent = PROGRESS_STEP_PERCENT
+
+    def __call__(self, percent: int) -> None:
+        if percent >= self._next_percent:
+            self._next_percent = percent // PROGRESS_STEP_PERCENT * PROGRESS_STEP_PERCENT + PROGRESS_STEP_PERCENT
+            log.info(f"正在准备语音识别模型 {percent}%", percent=percent)
+
+
+class Outbox:
+    """Carries results from the pipeline's threads to signaling, in order."""
+
+    def __init__(self, signaling: SignalingClient, loop: asyncio.AbstractEventLoop) -> None:
+        self._signaling = signaling
+        self._loop = loop
+        self._queue: asyncio.Queue[Utterance | Span] = asyncio.Queue()
+
+    def line(self, utterance: Utterance) -> None:
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, utterance)
+
+    def lost(self, span: Span) -> None:
+        self._loop.call_soon_threadsafe(self._queue.put_nowait, span)
+
+    async def run(self) -> None:
+        """Post what comes, for ever."""
+        while True:
+            batch = [await self._queue.get()]
+            while not self._queue.empty() and len(batch) < BATCH_LINES:
+                batch.append(self._queue.get_nowait())
+            lines = [item for item in batch if isinstance(item, Utterance)]
+            if lines:
+                await self._signaling.post_lines(lines)
+            for span in batch:
+                if isinstance(span, Span):
+                    await self._signaling.request_refill(span)
+
+
+class Catchup:
+    """Finds, after a restart, speech that had left the tap's ring before this process could hear it."""
+
+    def __init__(self, heads: dict[str, int]) -> None:
+        self._heads = heads
+        self._backlog_end: int | None = None  # packets before it were sent while this process was not there
+        self._seen: set[tuple[str, str]] = set()
+        self._ring_turned = False
+
+    def hello(self, hello: Hello) -> None:
+        if self._backlog_end is None:
+            self._backlog_end = hello.next_seq
+        else:
+            self._backlog_end = 0  # later connections resume; what they miss is stated by the tap
+
+    def missed(self, packet: TapPacket) -> Span | None:
+        """The span before a track's first packet that nobody has recognised."""
+        key = packet.sitting_id, packet.track_id
+        if self._backlog_end is None or packet.seq >= self._backlog_end or key in self._seen:
+            return None
+        if not self._seen:
+            self._ring_turned = packet.seq > 1
+        self._seen.add(key)
+        from_ms = self._heads.get(packet.track_id, 0)
+        if not self._ring_turned or packet.t_ms - from_ms < LEAST_REFILL_MS:
+            return None
+        return Span(packet.sitting_id, packet.track_id, from_ms, packet.t_ms)
+
+
+async def follow(tap: TapClient, pipeline: Pipeline, catchup: Catchup, outbox: Outbox) -> None:
+    """Feed one tap into the pipeline, for ever."""
+    async for message in tap.messages():
+        match message:
+            case Hello():
+                catchup.hello(message)
+                log.info("transcripts.tap_connected", worker_id=message.worker_id, next_seq=message.next_seq)
+            case Overflow():
+                log.warning("transcripts.tap_overflow", from_seq=message.from_seq, to_seq=message.to_seq, spans=len(message.spans))
+                for span in message.spans:
+                    outbox.lost(span)
+            case TapPacket():
+                missed = catchup.missed(message)
+                if missed is not None:
+                    outbox.lost(missed)
+                while not pipeline.offer(message):  # noqa: ASYNC110  the room is made by threads
+                    await asyncio.sleep(FULL_PAUSE_S)
