@@ -1,0 +1,123 @@
+"""Seal a closed sitting (封存): wait until the recording is whole, write the manifest, sign it, note it on the sitting."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from hearing.errors import UnknownId
+from hearing.model import SittingState
+from hearing.timeline import Clock, whole_ms
+from record import store
+from record.check import sealed_file_key
+from record.course import course_of
+from record.keys import CourtKey
+from record.lines import lines_of, transcript_json, transcript_txt, transcript_vtt
+from record.manifest import SealedFile, build, manifest_bytes
+from record.model import Material
+from record.signing import signature_bytes
+from storage.database import Database
+from storage.objects import ObjectExists, ObjectStore, manifest_key, signature_key
+from storage.queue import RetryLater, enqueue
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SealSettings:
+    """How patient sealing is."""
+
+    timezone: str = "Asia/Shanghai"
+    settle_s: float = 6.0  # after 闭庭 and after the last line: late captions still belong to the draft
+    silent_s: float = 20.0  # no segment and no end of any track for so long: nobody sent anything
+    give_up_s: float = 300.0  # then the record is sealed as it is, and what is missing is declared as a gap
+    again_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """The job `seal`, payload {"sitting_id"}. Idempotent: a sealed sitting stays as it is."""
+
+    database: Database
+    objects: ObjectStore
+    key: CourtKey
+    clock: Clock
+    settings: SealSettings = SealSettings()
+
+    async def seal(self, payload: dict[str, Any]) -> None:
+        """Raises RetryLater while recording or recognition is not finished."""
+        sitting_id = str(payload["sitting_id"])
+        async with self.database.read() as connection:
+            material = await store.material_of(connection, sitting_id)
+            refills = await store.open_jobs(connection, "refill", sitting_id)
+            last_line_at = await store.last_line_at(connection, sitting_id)
+        if material is None:
+            raise UnknownId("没有这个庭次。", field="sitting_id")
+        sitting = material.sitting
+        if sitting.sealed_manifest_sha256 or sitting.opened_at is None or sitting.state is not SittingState.CLOSED:
+            return
+        reason = self._reason_to_wait(material, refills, last_line_at)
+        if reason:
+            raise RetryLater(self.settings.again_s, reason)
+        manifest = await self._keep(material, await self._manifest(material))
+        await self._note(material, hashlib.sha256(manifest).hexdigest())
+
+    def _reason_to_wait(self, material: Material, refills: int, last_line_at: datetime | None) -> str | None:
+        """Why the record is not whole yet; None when it is, or when waiting has lasted long enough."""
+        now, closed_at = self.clock.now(), material.sitting.closed_at
+        age_s = (now - closed_at).total_seconds() if closed_at else 0.0
+        if age_s >= self.settings.give_up_s:
+            return None
+        if age_s < self.settings.settle_s or (last_line_at and (now - last_line_at).total_seconds() < self.settings.settle_s):
+            return "captions may still come"
+        if refills:
+            return f"{refills} refill job(s) are open"
+        if not material.track_ends:
+            return "the recorder has not finished" if material.segments or age_s < self.settings.silent_s else None
+        for track_id, segments in material.tracks().items():
+            end = material.track_ends.get(track_id)
+            if end is None or len(segments) < end[0]:
+                return f"track {track_id} is not stored whole"
+        return None
+
+    async def _manifest(self, material: Material) -> bytes:
+        """Write the transcript's forms to the store and build the manifest over everything."""
+        course = course_of(material.entries, self.clock.now())
+        if course is None:
+            raise UnknownId("这个庭次没有开庭。", field="sitting_id")
+        hearing, sitting = material.hearing, material.sitting
+        lines = lines_of(course, sitting.id, hearing, material.exhibit_marks(), material.utterances)
+        forms = {
+            "transcript.json": transcript_json(sitting.id, lines, material.utterances),
+            "transcript.vtt": transcript_vtt(lines, hearing),
+            "transcript.txt": transcript_txt(lines, hearing, course, sitting.ordinal),
+        }
+        files: dict[str, SealedFile] = {}
+        for path, data in forms.items():
+            sha256 = hashlib.sha256(data).hexdigest()
+            await self.objects.put(sealed_file_key(sitting.court_id, sitting.id, sha256), data)
+            files[path] = SealedFile(path, len(data), sha256)
+        return manifest_bytes(build(material, course, files, len(lines), self.settings.timezone))
+
+    async def _keep(self, material: Material, manifest: bytes) -> bytes:
+        """Store manifest and signature. One that an interrupted sealing left is taken as it is: only we write there."""
+        court_id, sitting_id = material.sitting.court_id, material.sitting.id
+        try:
+            await self.objects.put(manifest_key(court_id, sitting_id), manifest)
+        except ObjectExists:
+            manifest = await self.objects.get(manifest_key(court_id, sitting_id))
+        signature = signature_bytes(self.key, "manifest.json", manifest)
+        await self.objects.put(signature_key(court_id, sitting_id), signature)
+        return manifest
+
+    async def _note(self, material: Material, sha256: str) -> None:
+        """Mark the sitting as sealed and ask for a first verification, in one transaction."""
+        sitting, now = material.sitting, whole_ms(self.clock.now())
+        async with self.database.transaction() as connection:
+            if await store.write_seal(connection, sitting.id, sha256, now):
+                await enqueue(connection, "verify", {"sitting_id": sitting.id}, sitting.court_id, now)
+        _log.info("sitting_sealed", sitting_id=sitting.id, manifest_sha256=sha256, segments=len(material.segments))
