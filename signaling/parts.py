@@ -14,6 +14,7 @@ from media.control import MediaControl
 from signaling.settings import SignalingSettings
 from storage.database import Database
 from storage.objects import ObjectStore
+from storage.queue import SleepingWake, Wake
 
 
 class Exhibits(Protocol):
@@ -56,5 +57,7 @@ class Parts:
     records: Records
     media: Callable[[str], MediaControl]
     """The MediaControl of the worker at a control address (one HTTP session behind all)."""
+    wake: Wake = SleepingWake()
+    """Tells job workers that a job was written."""
 
 

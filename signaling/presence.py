@@ -78,6 +78,12 @@ class Presence:
             waiting.cancel()
         return older
 
+    def refuse(self, seat: Seat) -> None:
+        """Take back a join that the law refused."""
+        seat.joined = False
+        if self._live.get(seat.key) == seat.sid:
+            del self._live[seat.key]
+
     def close(self, sid: str, cause: str) -> Seat | None:
         """A socket is gone. `cause` is left | lost; a seat it held is given up after the grace period."""
         seat = self._seats.pop(sid, None)
@@ -96,13 +102,12 @@ class Presence:
 
     async def _depart(self, seat: Seat, cause: str, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
+        if self._leaving.get(seat.key) is asyncio.current_task():
+            del self._leaving[seat.key]  # from here on it is told whole; who comes back meanwhile enters anew
         try:
             await self._on_departure(seat, cause)
         except Exception:
             log.exception("departure not told", sitting_id=seat.sitting_id, participant_id=seat.participant.id)
-        finally:
-            if self._leaving.get(seat.key) is asyncio.current_task():
-                del self._leaving[seat.key]
 
     def holds(self, sitting_id: SittingId, participant_id: ParticipantId) -> bool:
         """Whether this person has a live socket here."""

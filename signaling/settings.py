@@ -38,8 +38,6 @@ class SignalingSettings:
     session_hours: int = 12
     link_days: int = 14
     """How long a fresh personal link can be exchanged."""
-    room_limit: int = 16
-    """People connected to one sitting at once."""
     upload_limit_bytes: int = 50 * 1024 * 1024
     ice_servers: tuple[IceServer, ...] = ()
     relay_only: bool = False

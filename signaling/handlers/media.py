@@ -1,0 +1,68 @@
+"""media.*: the browser's two connections, relayed to the worker that holds the sitting. SDP passes through unread."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from media.control import Offer
+from signaling.error_codes import Refused
+from signaling.gateway import Handler
+from signaling.parsing import Envelope
+from signaling.presence import Seat
+from signaling.protocol import Ack, Answer, Disconnect, OfferView, RestartIce
+from signaling.steering import Steering
+from storage.ids import new_id
+
+
+class MediaHandlers:
+    """One media peer per seat; the worker closes an older peer of the same person by itself."""
+
+    def __init__(self, steering: Steering) -> None:
+        self._steering = steering
+
+    def table(self) -> dict[str, Handler]:
+        return {
+            "media.connect": self.connect,
+            "media.answer": self.answer,
+            "media.restart_ice": self.restart_ice,
+            "media.disconnect": self.disconnect,
+        }
+
+    async def connect(self, seat: Seat, envelope: Envelope) -> Ack:
+        peer_id = new_id("peer")
+        worker = await self._steering.worker(seat.sitting_id)
+        offers = await worker.connect(seat.sitting_id, seat.participant.id, peer_id)
+        seat.peer_id = peer_id
+        return Ack(ok=True, peer_id=peer_id, offers=[offer_view(offer) for offer in offers])
+
+    async def answer(self, seat: Seat, envelope: Envelope) -> Ack:
+        body = cast("Answer", envelope.body)
+        own_peer(seat, body.peer_id)
+        worker = await self._steering.worker(seat.sitting_id)
+        await worker.answer(seat.sitting_id, body.peer_id, body.connection, body.revision, body.sdp)
+        return Ack(ok=True)
+
+    async def restart_ice(self, seat: Seat, envelope: Envelope) -> Ack:
+        body = cast("RestartIce", envelope.body)
+        own_peer(seat, body.peer_id)
+        worker = await self._steering.worker(seat.sitting_id)
+        offer = await worker.restart_ice(seat.sitting_id, body.peer_id, body.connection)
+        return Ack(ok=True, peer_id=body.peer_id, offers=[offer_view(offer)])
+
+    async def disconnect(self, seat: Seat, envelope: Envelope) -> Ack:
+        body = cast("Disconnect", envelope.body)
+        own_peer(seat, body.peer_id)
+        seat.peer_id = None
+        worker = await self._steering.worker(seat.sitting_id)
+        await worker.disconnect(seat.sitting_id, body.peer_id)
+        return Ack(ok=True)
+
+
+def own_peer(seat: Seat, peer_id: str) -> None:
+    """A socket steers the peer it made and no other."""
+    if seat.peer_id is None or seat.peer_id != peer_id:
+        raise Refused("bad_field", "peer_id")
+
+
+def offer_view(offer: Offer) -> OfferView:
+    return OfferView.model_validate({"connection": offer.connection, "revision": offer.revision, "sdp": offer.sdp})

@@ -1,0 +1,113 @@
+"""Where the other roles report: /internal/*, behind a bearer token. Batches are retried until 200, so all is idempotent."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from itertools import groupby
+from typing import Any
+
+import structlog
+from aiohttp import web
+from pydantic import TypeAdapter, ValidationError
+
+from hearing.errors import UserError
+from hearing.model import SittingId
+from signaling.error_codes import Refused
+from signaling.handlers.transcripts import Draft
+from signaling.parts import Parts
+from signaling.reports import Reports, read_report
+from storage.queue import enqueue
+from transcripts.model import Utterance
+
+log = structlog.get_logger("signaling.internal")
+
+JOB_KINDS = frozenset({"refill"})
+"""What other roles may ask for; `seal` is written by the law only."""
+
+UTTERANCES = TypeAdapter(list[Utterance])
+
+
+class InternalApi:
+    """Handlers of /internal/*."""
+
+    def __init__(self, parts: Parts, reports: Reports, draft: Draft) -> None:
+        self._parts = parts
+        self._reports = reports
+        self._draft = draft
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/internal/media/reports", self._guard(self.media_reports)),
+            web.post("/internal/utterances", self._guard(self.utterances)),
+            web.get("/internal/utterances/heads", self._guard(self.heads)),
+            web.post("/internal/jobs", self._guard(self.jobs)),
+        ]
+
+    def _guard(
+        self, handler: Callable[[web.Request], Awaitable[web.Response]]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        expected = f"Bearer {self._parts.settings.internal_token}".encode()
+
+        async def guarded(request: web.Request) -> web.Response:
+            if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+                raise Refused("bad_internal_token")
+            return await handler(request)
+
+        return guarded
+
+    async def media_reports(self, request: web.Request) -> web.Response:
+        """A batch in order. A report nobody can use is logged and passed over: repeating it would block those behind it."""
+        body = await _json(request)
+        reports = body.get("reports")
+        if not isinstance(reports, list):
+            raise Refused("bad_field", "reports")
+        refused = 0
+        for data in reports:
+            try:
+                await self._reports.take(read_report(data))
+            except (UserError, ValidationError, KeyError, TypeError) as error:
+                refused += 1
+                kind = data.get("type") if isinstance(data, dict) else None
+                log.error("report not taken", worker_id=body.get("worker_id"), type=kind, problem=type(error).__name__)
+        return web.json_response({"taken": len(reports) - refused, "refused": refused})
+
+    async def utterances(self, request: web.Request) -> web.Response:
+        """New lines; 400 when one of them can never be taken (the sender then posts them one by one)."""
+        body = await _json(request)
+        new = UTTERANCES.validate_python(body.get("utterances"))
+        for _, group in groupby(sorted(new, key=lambda u: (u.sitting_id, u.t0_ms)), key=lambda u: u.sitting_id):
+            try:
+                await self._draft.add(list(group))
+            except UserError as error:
+                raise Refused("bad_field", "utterances") from error
+        return web.json_response({"taken": len(new)})
+
+    async def heads(self, request: web.Request) -> web.Response:
+        return web.json_response({"heads": await self._draft.heads()})
+
+    async def jobs(self, request: web.Request) -> web.Response:
+        """A job asked for by another role."""
+        body = await _json(request)
+        kind, payload = body.get("kind"), body.get("payload")
+        if kind not in JOB_KINDS or not isinstance(payload, dict):
+            raise Refused("bad_field", "kind")
+        try:
+            hearing, _ = await self._parts.hearings.load(SittingId(str(payload.get("sitting_id"))))
+        except UserError as error:
+            raise Refused("bad_field", "sitting_id") from error
+        async with self._parts.database.transaction() as connection:
+            job_id = await enqueue(connection, kind, payload, hearing.court_id, self._parts.clock.now())
+        await self._parts.wake.notify(kind)
+        return web.json_response({"job_id": job_id})
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        raise Refused("bad_body") from None
+    if not isinstance(body, dict):
+        raise Refused("bad_body")
+    return body
