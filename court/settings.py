@@ -91,6 +91,8 @@ class Settings(BaseSettings):
         description="Comma-separated addresses of this host that media may use. Unset: every address of the machine; with "
         "COURT_HOST on loopback, loopback as well.",
     )
+    media_public_address: str = Field("", description="Address told to browsers in place of the host's own, behind 1:1 NAT.")
+    media_udp_ports: str = Field("", description="Range of UDP ports for media, `40000-40999`. Unset: any free port.")
     ice_servers: IceServers = Field(
         (), description='STUN/TURN servers for browsers as JSON: `[{"urls":["turns:turn.court.cn:443"],"username":"…","credential":"…"}]`.'
     )
@@ -127,6 +129,14 @@ class Settings(BaseSettings):
             raise ValueError("应以 http:// 或 https:// 开头")
         return value.rstrip("/")
 
+    @field_validator("media_udp_ports")
+    @classmethod
+    def _port_range(cls, value: str) -> str:
+        low, _, high = value.partition("-")
+        if value and not (low.isdigit() and high.isdigit() and 1024 <= int(low) <= int(high) <= 65535):
+            raise ValueError("应为 40000-40999 这样的端口范围")
+        return value
+
     @model_validator(mode="after")
     def _agree(self) -> Settings:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -144,6 +154,12 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         data = self.data.absolute()
         return self.keys if self.keys is not None else data.with_name(f"{data.name}-keys")
+
+    @property
+    def media_port_range(self) -> tuple[int, int] | None:
+        """First and last UDP port for media; None: any."""
+        low, _, high = self.media_udp_ports.partition("-")
+        return (int(low), int(high)) if high else None
 
     @property
     def tls(self) -> bool:

@@ -20,7 +20,7 @@ from court.rehearsal.sender import MediaSender
 from court.rehearsal.voice import Speech
 from hearing.model import BENCH, Role, SittingState
 from hearing.timeline import Clock
-from media.aiortc_bridge import Network
+from media.settings import Network
 from signaling.protocol import DocketParticipant, ExhibitView, HearingCreated, NewHearing, NewParticipant
 
 IN_FLIGHT_S = 0.4  # packets sent before a grant was withdrawn may still be on their way

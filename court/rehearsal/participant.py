@@ -20,7 +20,7 @@ from court.rehearsal.script import Person
 from court.rehearsal.sender import MediaSender
 from court.rehearsal.voice import Speech
 from hearing.timeline import Clock
-from media.aiortc_bridge import Network
+from media.settings import Network
 from media.control import MediaError
 from signaling.protocol import Ack, CaptionView, OfferView, SittingView, WireError
 

@@ -1,0 +1,82 @@
+"""Commands of an installation that run once: migrate, seed-demo, export."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from court.demo import DemoCourt, DemoLink, load_demo, open_doors, seed_if_empty
+from court.log import configure_logging
+from court.roles.shared import shared
+from court.settings import Settings
+from hearing.errors import UnknownId
+from hearing.model import Hearing
+from hearing.service import HearingService
+from record.keys import court_key
+from record.package import export_hearing
+from signaling.auth import Authentication
+from signaling.settings import SignalingSettings
+from storage.migrate import migrate as migrate_database
+
+
+def migrate(settings: Settings) -> int:
+    configure_logging(settings.log_level, settings.log_format, "migrate")
+    asyncio.run(migrate_database(settings.database_address))
+    print("数据库已是最新结构")
+    return 0
+
+
+def seed_demo(settings: Settings) -> int:
+    configure_logging(settings.log_level, settings.log_format, "seed-demo")
+    if asyncio.run(_migrate_and_seed(settings)):
+        print(f"已写入演示法院，账号见 {settings.keys_dir / 'demo.json'}")
+    else:
+        print("数据库中已有法院，未作改动")
+    return 0
+
+
+async def _migrate_and_seed(settings: Settings) -> bool:
+    await migrate_database(settings.database_address)
+    async with shared(settings) as parts:
+        hearings = HearingService(parts.database, parts.clock)
+        return await seed_if_empty(parts.database, hearings, settings.keys_dir, parts.clock, ZoneInfo(settings.tz))
+
+
+async def prepare_installation(settings: Settings) -> tuple[DemoCourt, Hearing, list[DemoLink]] | None:
+    """Migrate; in a demo installation also seed the court and open its doors. None: no demo court here."""
+    court_key(settings.keys_dir)
+    await migrate_database(settings.database_address)
+    if not settings.demo:
+        return None
+    await _migrate_and_seed(settings)
+    demo = load_demo(settings.keys_dir)
+    if demo is None:
+        return None
+    async with shared(settings) as parts:
+        signaling = SignalingSettings(
+            base_url=settings.public_url, internal_token=parts.token, media_url="", web_root=Path(), link_days=settings.link_days
+        )
+        authentication = Authentication(signaling, parts.database, parts.clock)
+        try:
+            return demo, *await open_doors(demo, HearingService(parts.database, parts.clock), authentication)
+        except UnknownId:  # the keys folder belongs to an older demo database
+            return None
+
+
+def export(settings: Settings, hearing_id: str, folder: Path) -> int:
+    """Write the record package of a hearing."""
+    configure_logging(settings.log_level, settings.log_format, "export")
+    try:
+        path = asyncio.run(_export(settings, hearing_id, folder))
+    except UnknownId as error:
+        print(f"court export: {error.message}", file=sys.stderr)
+        return 1
+    print(f"记录包已写入 {path}")
+    return 0
+
+
+async def _export(settings: Settings, hearing_id: str, folder: Path) -> Path:
+    async with shared(settings) as parts:
+        return await export_hearing(parts.database, parts.store, court_key(settings.keys_dir), hearing_id, folder)

@@ -1,0 +1,67 @@
+"""Run one role in this process until it is told to stop (SIGTERM, Ctrl-C) or its supervisor is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from court.log import configure_logging
+from court.settings import Settings
+
+WATCH_PARENT_S = 1.0
+RoleMain = Callable[[Settings], Coroutine[Any, Any, None]]
+
+log = structlog.get_logger("court")
+
+
+def run_role(role: str, settings: Settings, parent: int | None) -> int:
+    """Returns the exit status: 0 after a clean stop."""
+    configure_logging(settings.log_level, settings.log_format, role)
+    return asyncio.run(_until_stopped(_main_of(role), settings, parent))
+
+
+def _main_of(role: str) -> RoleMain:
+    match role:
+        case "signaling":
+            from court.roles.signaling import main
+        case "media":
+            from court.roles.media import main
+        case "shipper":
+            from court.roles.shipper import main
+        case "transcripts":
+            from court.roles.transcripts import main
+        case "jobs":
+            from court.roles.jobs import main
+        case _:
+            sys.exit(2)  # argparse lets only the names above through
+    return main
+
+
+async def _until_stopped(main: RoleMain, settings: Settings, parent: int | None) -> int:
+    work = asyncio.create_task(main(settings))
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, work.cancel)
+    watch = asyncio.create_task(_watch_parent(parent, work)) if parent is not None else None
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("role stopped")
+    finally:
+        if watch is not None:
+            watch.cancel()
+    return 0
+
+
+async def _watch_parent(parent: int, work: asyncio.Task[None]) -> None:
+    """A role whose supervisor was killed must not stay behind."""
+    while os.getppid() == parent:
+        await asyncio.sleep(WATCH_PARENT_S)
+    log.warning("supervisor is gone")
+    work.cancel()

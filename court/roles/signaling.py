@@ -1,0 +1,86 @@
+"""The signaling role: the web application and API for people, and the internal API for the other roles."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from court.roles.shared import Shared, internal_url, media_url, shared
+from court.settings import Settings
+from evidence.registry import ExhibitRegistry
+from evidence.settings import EvidenceSettings
+from hearing.service import HearingService, HearingSettings
+from media.control import HttpMediaControl
+from record.keys import court_key
+from record.package import package_zip
+from record.replay import record_view
+from signaling.app import build_app
+from signaling.parts import Parts, Records
+from signaling.settings import IceServer, SignalingSettings
+
+WEB_ROOT = Path(__file__).resolve().parents[2] / "web" / "dist"
+SHUTDOWN_S = 3.0
+
+
+async def main(settings: Settings) -> None:
+    internal_url(settings)
+    async with shared(settings) as parts, aiohttp.ClientSession() as session:
+        runner = web.AppRunner(build_app(_parts(parts, session)), access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings)).start()
+            if settings.internal_port != settings.port:
+                await web.TCPSite(runner, "127.0.0.1", settings.internal_port).start()
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context
+
+
+def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
+    settings, database, store = parts.settings, parts.database, parts.store
+    key = court_key(settings.keys_dir)
+    evidence = EvidenceSettings(settings.data / "uploads", settings.upload_limit_mb * 1024 * 1024)
+    return Parts(
+        settings=signaling_settings(settings, parts.token),
+        clock=parts.clock,
+        database=database,
+        hearings=HearingService(database, parts.clock, HearingSettings(settings.room_limit), parts.wake),
+        exhibits=ExhibitRegistry(database, store, parts.clock, evidence),
+        store=store,
+        records=Records(
+            view=lambda sitting_id: record_view(database, store, sitting_id),
+            package=lambda hearing_id: package_zip(database, store, key, hearing_id),
+        ),
+        media=lambda url: HttpMediaControl(url, parts.token, session),
+    )
+
+
+def signaling_settings(settings: Settings, token: str) -> SignalingSettings:
+    """Signaling's own settings out of the installation's."""
+    return SignalingSettings(
+        base_url=settings.public_url,
+        internal_token=token,
+        media_url=media_url(settings),
+        web_root=WEB_ROOT,
+        court_tz=settings.tz,
+        allowed_origins=(settings.local_url, *settings.allowed_origins),
+        trusted_proxies=settings.trusted_proxies,
+        session_hours=settings.session_hours,
+        link_days=settings.link_days,
+        upload_limit_bytes=settings.upload_limit_mb * 1024 * 1024,
+        ice_servers=tuple(IceServer(tuple(s.urls), s.username, s.credential) for s in settings.ice_servers),
+        relay_only=settings.relay_only,
+        redis_url=settings.redis_url or None,
+    )
