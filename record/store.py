@@ -68,10 +68,8 @@ async def last_line_at(connection: AsyncConnection, sitting_id: str) -> datetime
 
 
 async def last_verification(connection: AsyncConnection, sitting_id: str) -> tuple[str, str] | None:
-    """State and problem text of the newest finished verify job of a sitting."""
-    query = (
-        select(jobs).where(jobs.c.kind == "verify", jobs.c.state.in_(("done", "failed"))).order_by(jobs.c.finished_at.desc())
-    )
+    """State and problem text of the newest verify job of a sitting."""
+    query = select(jobs).where(jobs.c.kind == "verify").order_by(jobs.c.id.desc())
     for row in (await connection.execute(query)).mappings():
         if row["payload"].get("sitting_id") == sitting_id:
             return row["state"], row["problem"]

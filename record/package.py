@@ -1,0 +1,280 @@
+"""The package of a hearing (庭审记录包): one folder per sealed sitting, the exhibits, a signed list of everything, a verifier."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import stat
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from hearing.errors import NotNow, UnknownId
+from hearing.timeline import Clock, iso_utc, local_date_time, whole_ms
+from record import store
+from record import verify as verifier
+from record.check import ledger_lines, stored_keys
+from record.keys import CourtKey
+from record.manifest import exhibit_path
+from record.model import Material
+from record.signing import signature_bytes
+from record.verify import PACKAGE_SCHEMA, canonical
+from storage.clock import SystemClock
+from storage.database import Database
+from storage.ids import new_id
+from storage.objects import InvalidKey, ObjectMissing, ObjectStore, manifest_key, signature_key
+
+_log = structlog.get_logger(__name__)
+_CLOCK = SystemClock()
+_VERIFIER = Path(verifier.__file__).read_bytes()
+
+HOW_TO = """庭审记录包：怎样核验
+
+案号：{case_number}
+{title}
+{court}　{made_at}（北京时间）导出
+
+一、自动核验（需要 Python 3.9 或以上，无需联网、无需安装其他软件）
+    在本文件夹内运行：
+        python3 verify.py . --key 法院公布的密钥指纹
+    不带 --key 也能核验内容是否完整，但不比对签名者。
+    未解压的压缩包同样可以核验：python3 verify.py 记录包.zip
+
+    本包签名密钥的指纹（请与法院另行公布的指纹比对，不要只看本文件）：
+        {fingerprint}
+
+    结果“核验通过”：所有文件都在，一个字节也没有改动。
+    结果“核验不通过”：逐项列出缺失、增加、改动、换序、截断或由他人签名的文件和条目。
+
+二、人工核验
+    1. 比对任一文件的 SHA-256（sha256sum 文件名）与 package.json 或各庭次 manifest.json 中的数值。
+    2. 用 package.sig.json、manifest.sig.json 中的公钥核验签名（Ed25519，RFC 8032）。
+    完整步骤见系统文档《记录格式》（docs/record-format.md）。
+
+三、包内有什么
+    package.json　　　　　本包全部文件的清单，由法院密钥签名（package.sig.json）
+    sitting-N/manifest.json　第 N 次庭审的封存清单：区间、音视频分段、中断及原因、证据出示、笔录稿、账本头
+    sitting-N/media/　　　　每人一条音频轨、一条视频轨，可用常见播放器打开
+    sitting-N/transcript.*　机器稿。机器识别，非笔录
+    sitting-N/ledger.jsonl　审计账本
+    exhibits/　　　　　　　证据原始文件，一个字节不变
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One file of a package: from the store (`key`) or made for it (`data`)."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    key: str | None = None
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a package will hold, in order, before a byte of media is read."""
+
+    hearing_id: str
+    made_at: datetime
+    items: tuple[_Item, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the contents; the zip is a little larger."""
+        return sum(item.size_bytes for item in self.items)
+
+
+async def plan_package(database: Database, objects: ObjectStore, key: CourtKey, hearing_id: str, clock: Clock = _CLOCK) -> Plan:
+    """What the package of a hearing holds now. Raises UnknownId, or NotNow (record_not_sealed) when no sitting is sealed."""
+    async with database.read() as connection:
+        found = [
+            await store.material_of(connection, sitting_id) for sitting_id in await store.sitting_ids(connection, hearing_id)
+        ]
+    materials = [material for material in found if material is not None]
+    if not materials:
+        raise UnknownId("没有这个庭审。", field="hearing_id")
+    sealed = [material for material in materials if material.sitting.sealed_manifest_sha256]
+    if not sealed:
+        raise NotNow("庭审记录尚未封存，闭庭后稍候即可下载。", code="record_not_sealed")
+    made_at, items, listed = whole_ms(clock.now()), [], []
+    for material in sealed:
+        folder = f"sitting-{material.sitting.ordinal}"
+        items += await _sitting_items(objects, material, folder)
+        listed.append(_listed(material, folder))
+    items += _exhibit_items(sealed[-1], {item.path for item in items})
+    items += [_made("verify.py", _VERIFIER), _made("说明.txt", _how_to(sealed[0], key, made_at))]
+    unsealed = [
+        {"sitting_id": m.sitting.id, "ordinal": m.sitting.ordinal, "state": m.sitting.state}
+        for m in materials if m not in sealed
+    ]  # fmt: skip
+    document = canonical(_document(sealed[0], listed, unsealed, items, made_at))
+    items += [_made("package.json", document), _made("package.sig.json", signature_bytes(key, "package.json", document))]
+    return Plan(hearing_id, made_at, tuple(items))
+
+
+async def export_hearing(
+    database: Database, objects: ObjectStore, key: CourtKey, hearing_id: str, out_dir: Path, clock: Clock = _CLOCK
+) -> Path:
+    """Write the package as a folder and return it; it appears whole or not at all.
+
+    Raises FileExistsError when `out_dir` is there and not empty, and what plan_package() raises.
+    """
+    plan = await plan_package(database, objects, key, hearing_id, clock)
+    items = await _in_store(objects, plan)
+    draft = out_dir.with_name(f".{out_dir.name}.{new_id('draft')}")
+    try:
+        for item in items:
+            path = draft / item.path
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            file = await asyncio.to_thread(path.open, "wb")
+            try:
+                async for chunk in _chunks(objects, item):
+                    await asyncio.to_thread(file.write, chunk)
+            finally:
+                await asyncio.to_thread(file.close)
+        await asyncio.to_thread(_place, draft, out_dir)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+    return out_dir
+
+
+async def package_zip(
+    database: Database, objects: ObjectStore, key: CourtKey, hearing_id: str, clock: Clock = _CLOCK
+) -> AsyncIterator[bytes]:
+    """The package as a zip, streamed: stored not compressed, nothing is kept in memory or on disk."""
+    plan = await plan_package(database, objects, key, hearing_id, clock)
+    items, sink = await _in_store(objects, plan), _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+        for item in items:
+            with archive.open(_zip_info(item, plan.made_at), "w") as file:
+                async for chunk in _chunks(objects, item):
+                    file.write(chunk)
+                    yield sink.taken()
+            yield sink.taken()
+    yield sink.taken()
+
+
+async def _in_store(objects: ObjectStore, plan: Plan) -> list[_Item]:
+    """The items that can be read. A damaged record is handed out too: the verifier then names what is missing."""
+    present: list[_Item] = []
+    for item in plan.items:
+        try:
+            if item.key is not None:
+                await objects.get(item.key, start=0, end=1)
+            present.append(item)
+        except (ObjectMissing, InvalidKey):
+            _log.error("package_item_missing", hearing_id=plan.hearing_id, key=item.key)
+    return present
+
+
+class _Sink:
+    """Where zipfile writes; it can only go forward, so sizes and CRCs follow each file (APPNOTE 4.3.9)."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._buffer += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def taken(self) -> bytes:
+        """What was written since the last call."""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
+
+def _zip_info(item: _Item, made_at: datetime) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(item.path, made_at.timetuple()[:6])
+    info.external_attr = (stat.S_IFREG | 0o644) << 16
+    return info
+
+
+async def _chunks(objects: ObjectStore, item: _Item) -> AsyncIterator[bytes]:
+    if item.key is None:
+        yield item.data
+        return
+    async for chunk in objects.stream(item.key):
+        yield chunk
+
+
+def _place(draft: Path, out_dir: Path) -> None:
+    if out_dir.is_dir() and not any(out_dir.iterdir()):
+        out_dir.rmdir()
+    if out_dir.exists():
+        raise FileExistsError(f"{out_dir} is there and not empty")
+    draft.rename(out_dir)
+
+
+def _made(path: str, data: bytes) -> _Item:
+    return _Item(path, hashlib.sha256(data).hexdigest(), len(data), data=data)
+
+
+async def _sitting_items(objects: ObjectStore, material: Material, folder: str) -> list[_Item]:
+    """The files of one sealed sitting: manifest and signature as sealed, the ledger up to its head, everything listed."""
+    court_id, sitting_id = material.sitting.court_id, material.sitting.id
+    data = await objects.get(manifest_key(court_id, sitting_id))
+    manifest: dict[str, Any] = json.loads(data)
+    sizes = {f"{folder}/{entry['path']}": entry["bytes"] for entry in manifest["files"]}
+    sizes |= {exhibit["path"]: exhibit["bytes"] for exhibit in manifest["exhibits"]}
+    return [
+        _made(f"{folder}/manifest.json", data),
+        _made(f"{folder}/manifest.sig.json", await objects.get(signature_key(court_id, sitting_id))),
+        _made(f"{folder}/ledger.jsonl", ledger_lines(material, manifest["ledger"]["entries"])),
+        *(
+            _Item(path, sha256, sizes[path], key=key)
+            for path, key, sha256 in stored_keys(material, manifest)
+            if path in sizes and path.startswith(folder)
+        ),
+    ]
+
+
+def _exhibit_items(material: Material, present: set[str]) -> list[_Item]:
+    """All exhibits of the hearing, once."""
+    return [
+        _Item(exhibit_path(e), e.sha256, e.bytes, key=e.object_key) for e in material.exhibits if exhibit_path(e) not in present
+    ]  # fmt: skip
+
+
+def _listed(material: Material, folder: str) -> dict[str, Any]:
+    return {
+        "sitting_id": material.sitting.id, "ordinal": material.sitting.ordinal, "folder": folder,
+        "manifest_sha256": material.sitting.sealed_manifest_sha256,
+    }  # fmt: skip
+
+
+def _document(
+    first: Material, listed: list[dict[str, Any]], unsealed: list[dict[str, Any]], items: list[_Item], made_at: datetime
+) -> dict[str, Any]:
+    """package.json: what is in the package, to the last file."""
+    return {
+        "schema": PACKAGE_SCHEMA,
+        "court": {"id": first.sitting.court_id, "name": first.sitting.court_name},
+        "hearing": {"id": first.hearing.id, "case_number": first.hearing.case_number, "title": first.hearing.title},
+        "made_at": iso_utc(made_at),
+        "sittings": listed,
+        "unsealed": unsealed,
+        "files": [
+            {"path": i.path, "bytes": i.size_bytes, "sha256": i.sha256} for i in sorted(items, key=lambda item: item.path)
+        ],
+    }
+
+
+def _how_to(material: Material, key: CourtKey, made_at: datetime) -> bytes:
+    text = HOW_TO.format(
+        case_number=material.hearing.case_number, title=material.hearing.title, court=material.sitting.court_name,
+        made_at=local_date_time(made_at), fingerprint=key.fingerprint,
+    )  # fmt: skip
+    return text.encode()
