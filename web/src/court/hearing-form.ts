@@ -35,15 +35,17 @@ export type Problem =
   | "needs_plaintiff"
   | "needs_defendant"
   | "represents_required"
+  | "no_observers"
   | "same_person_twice";
 
 /** Field name → problem. Rows are `people.<key>.<field>`, groups are `group.<name>`. */
 export type Problems = Record<string, Problem>;
 
-export const TITLE_MAX = 120;
-export const NAME_MAX = 60;
+/** Bounds as the server has them (hearing/scheduling.py). */
+const MOST = { cause: 100, title: 200, courtroom: 60 } as const;
+const NAME_MAX = 60;
 /** （2026）沪0106民初1234号: year, court's short name with its number, kind of case, number (案号规定 法〔2015〕137号). */
-const CASE_NUMBER = /^（(?:19|20)\d{2}）[\u4e00-\u9fff]\d{0,4}[\u4e00-\u9fff]{1,6}\d{1,8}号(?:之[一二三四五六七八九十]+)?$/u;
+const CASE_NUMBER = /^（(?:19|20)\d{2}）[\u4e00-\u9fff]{1,4}\d{0,4}[\u4e00-\u9fff]{1,6}\d{1,6}号(?:之[一二三四五六七八九十]+)?$/u;
 
 export const PARTY_ROLES: readonly Role[] = ["plaintiff", "defendant", "third_party"];
 export const OTHER_ROLES: readonly Role[] = ["witness", "expert", "interpreter", "observer"];
@@ -71,7 +73,7 @@ export function emptyForm(scheduled_local: string): HearingForm {
 
 /** Case numbers are written with full-width brackets; a typist's half-width ones and spaces are put right. */
 export function tidyCaseNumber(text: string): string {
-  const tight = text.replace(/\s+/gu, "");
+  const tight = text.normalize("NFKC").replace(/\s+/gu, "");
   return tight.replace(/^[([〔【（](\d{4})[)\]〕】）]/u, "（$1）");
 }
 
@@ -109,7 +111,7 @@ function checkMatter(form: HearingForm, now: Date, problems: Problems): void {
   else if (!CASE_NUMBER.test(number)) problems.case_number = "case_number_form";
   for (const field of ["cause", "title", "courtroom"] as const) {
     if (!form[field].trim()) problems[field] = "required";
-    else if (form[field].length > TITLE_MAX) problems[field] = "too_long";
+    else if (form[field].trim().length > MOST[field]) problems[field] = "too_long";
   }
   const at = Date.parse(courtTimeToIso(form.scheduled_local));
   if (Number.isNaN(at)) problems.scheduled_at = "time_form";
@@ -129,6 +131,7 @@ function checkPanel(form: HearingForm, problems: Problems): void {
 function checkParties(form: HearingForm, problems: Problems): void {
   if (!form.people.some((row) => row.role === "plaintiff")) problems["group.parties"] = "needs_plaintiff";
   else if (!form.people.some((row) => row.role === "defendant")) problems["group.parties"] = "needs_defendant";
+  if (!form.public && form.people.some((row) => row.role === "observer")) problems["group.others"] = "no_observers";
 }
 
 function checkRow(row: PersonRow, people: readonly PersonRow[], problems: Problems): void {
@@ -177,5 +180,5 @@ export function formField(server_field: string | null | undefined, people: reado
   if (!match) return server_field;
   const [, which = "", part = "name"] = match;
   const row = people.find((one) => one.key === which) ?? people[Number(which)];
-  return row ? `people.${row.key}.${part}` : "group.parties";
+  return row ? `people.${row.key}.${part}` : "participants";
 }

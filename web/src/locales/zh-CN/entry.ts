@@ -56,6 +56,7 @@ export const entry = {
   },
   copy: {
     link: "复制链接",
+    short: "复制",
     copied: "已复制",
     failed: "没有复制成功，请长按选中后复制：",
   },

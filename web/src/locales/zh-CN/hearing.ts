@@ -59,6 +59,7 @@ export const hearing = {
     needs_plaintiff: "至少要有一名原告。",
     needs_defendant: "至少要有一名被告。",
     represents_required: "请选择代理哪一位当事人。",
+    no_observers: "不公开开庭不能有旁听人员，请删除旁听人员或者改为公开开庭。",
     same_person_twice: "同一人不能担任两个席位。",
   },
   links: {
