@@ -11,7 +11,7 @@ from court.demo import DemoCourt, DemoLink, load_demo, open_doors, seed_if_empty
 from court.log import configure_logging
 from court.roles.shared import shared
 from court.settings import Settings
-from hearing.errors import UnknownId
+from hearing.errors import CourtError, UnknownId
 from hearing.model import Hearing
 from hearing.service import HearingService
 from record.keys import court_key
@@ -70,8 +70,11 @@ def export(settings: Settings, hearing_id: str, folder: Path) -> int:
     configure_logging(settings.log_level, settings.log_format, "export")
     try:
         path = asyncio.run(_export(settings, hearing_id, folder))
-    except UnknownId as error:
+    except CourtError as error:
         print(f"court export: {error.message}", file=sys.stderr)
+        return 1
+    except FileExistsError:
+        print(f"court export: 文件夹 {folder} 已存在且不为空", file=sys.stderr)
         return 1
     print(f"记录包已写入 {path}")
     return 0

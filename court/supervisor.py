@@ -44,7 +44,7 @@ class Role:
 
     def __init__(self, name: str, environment: dict[str, str], run_folder: Path) -> None:
         self.name = name
-        self.stopping = False
+        self._stop = asyncio.Event()
         self._environment = environment
         self._pid_file = run_folder / f"{name}.pid"
         self._process: asyncio.subprocess.Process | None = None
@@ -52,10 +52,10 @@ class Role:
     async def keep_running(self, clock: SystemClock) -> None:
         """Start the role, and start it again whenever it ends, until stop()."""
         attempt = 0
-        while not self.stopping:
+        while not self._stop.is_set():
             began = clock.monotonic()
             code = await self._run()
-            if self.stopping:
+            if self._stop.is_set():
                 return
             attempt = 0 if clock.monotonic() - began > STEADY_S else attempt + 1
             wait_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1] if attempt else BACKOFF_S[0]
@@ -76,7 +76,7 @@ class Role:
 
     async def stop(self) -> None:
         """Ask the role to end, and end it when it does not listen."""
-        self.stopping = True
+        self._stop.set()
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -197,7 +197,7 @@ async def _announce(settings: Settings, run_folder: Path, table: str) -> None:
             while not await _answers(settings):
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        log.error("the application does not answer", port=settings.port)
+        log.error("the application does not answer", port=settings.port)  # noqa: TRY400  the time-out itself says nothing
         return
     captions = run_folder / "captions-ready"
     if settings.captions and not captions.exists():

@@ -20,8 +20,8 @@ from court.rehearsal.script import Person
 from court.rehearsal.sender import MediaSender
 from court.rehearsal.voice import Speech
 from hearing.timeline import Clock
-from media.settings import Network
 from media.control import MediaError
+from media.settings import Network
 from signaling.protocol import Ack, CaptionView, OfferView, SittingView, WireError
 
 NAMESPACE = "/court"

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from court.rehearsal.rtp import Reception, receiver_report
 from court.rehearsal.sender import MediaSender
 from hearing.audience import Kind
-from media.aiortc_bridge import Endpoint, Network
+from media.aiortc_bridge import Endpoint
 from media.sdp import Description, answer_to, parse, write
+from media.settings import Network
 
 REPORT_EVERY_S = 1.0
 
