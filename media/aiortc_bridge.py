@@ -31,24 +31,11 @@ from aiortc import (
 )
 
 from media.sdp import TransportSide
+from media.settings import Network
 
 SOCKET_BUFFER_BYTES = 1 << 20  # a keyframe to many subscribers leaves in one burst
 COMPONENT = 1  # RTP and RTCP share one ICE component (rtcp-mux, RFC 5761)
 MAX_PACKET_BYTES = 1300  # pylibsrtp's buffer is 1500 with the trailer; paths carry 1200-1280
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """Where sockets are opened and which addresses are told to the other side.
-
-    `addresses` empty: every address of the machine. `loopback` adds 127.0.0.1 (aioice skips it), for a machine without
-    a network and for tests. `public_address` is offered in place of private ones when the host stands behind 1:1 NAT.
-    """
-
-    addresses: tuple[str, ...] = ()
-    loopback: bool = True
-    public_address: str | None = None
-    ports: tuple[int, int] | None = None  # inclusive; None: any free port
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,31 +32,64 @@ class Block:
     fill: Fill | None = None
 
 
+class Permission:
+    """When a track may be written: changes by the time of the deciding event, not by when we heard of it."""
+
+    __slots__ = ("_changes",)
+
+    def __init__(self, from_ms: float, granted: bool) -> None:
+        self._changes: list[tuple[float, bool]] = [(from_ms, granted)]
+
+    def change(self, from_ms: float, granted: bool) -> None:
+        """In force from `from_ms` on; later changes already known are replaced."""
+        self._changes = [change for change in self._changes if change[0] < from_ms] or [(from_ms, granted)]
+        if self._changes[-1][1] != granted:
+            self._changes.append((from_ms, granted))
+
+    def at(self, t_ms: float) -> bool:
+        granted = self._changes[0][1]
+        for from_ms, now_granted in self._changes:
+            if from_ms > t_ms:
+                break
+            granted = now_granted
+        return granted
+
+    def spans(self, start_ms: float, end_ms: float) -> Iterator[tuple[float, bool]]:
+        """(end of span, granted) for the spans between two moments."""
+        for from_ms, _ in self._changes:
+            if start_ms < from_ms < end_ms:
+                yield from_ms, self.at(start_ms)
+                start_ms = from_ms
+        yield end_ms, self.at(start_ms)
+
+
 class AudioLine:
     """The media clock of one audio track; `position_ms` is where the next block goes."""
 
-    __slots__ = ("position_ms",)
+    __slots__ = ("_permission", "position_ms")
 
-    def __init__(self, start_ms: float) -> None:
+    def __init__(self, start_ms: float, permission: Permission) -> None:
         self.position_ms = start_ms
+        self._permission = permission
 
-    def add(self, t_ms: float, payload: bytes, fill: Fill, *, after_loss: bool) -> Iterator[Block]:
-        """Place one packet heard at `t_ms`; blocks of `fill` come before it where the line has a hole."""
+    def add(self, t_ms: float, payload: bytes, *, after_loss: bool) -> Iterator[Block]:
+        """Place one packet heard at `t_ms`, after silence where the line has a hole before it."""
         length_ms = duration_ms(payload)
-        behind_ms = t_ms - self.position_ms
-        if length_ms == 0.0 or behind_ms < -TOLERANCE_MS:
+        if length_ms == 0.0 or not self._permission.at(t_ms):
             return
+        behind_ms = t_ms - self.position_ms
         if behind_ms > TOLERANCE_MS or (after_loss and behind_ms > 0):
-            yield from self._silence(round(behind_ms / SILENCE_MS), fill)
+            yield from self.fill_until(t_ms)
+        elif behind_ms < -TOLERANCE_MS:
+            return
         yield self._block(length_ms, payload, None)
 
-    def fill_until(self, t_ms: float, fill: Fill) -> Iterator[Block]:
+    def fill_until(self, t_ms: float) -> Iterator[Block]:
         """Silence up to `t_ms` (to the nearest whole block)."""
-        yield from self._silence(round((t_ms - self.position_ms) / SILENCE_MS), fill)
-
-    def _silence(self, blocks: int, fill: Fill) -> Iterator[Block]:
-        for _ in range(blocks):
-            yield self._block(SILENCE_MS, fill.value, fill)
+        for end_ms, granted in self._permission.spans(self.position_ms, t_ms):
+            fill = Fill.LOST if granted else Fill.MUTED
+            for _ in range(round((end_ms - self.position_ms) / SILENCE_MS)):
+                yield self._block(SILENCE_MS, fill.value, fill)
 
     def _block(self, length_ms: float, payload: bytes, fill: Fill | None) -> Block:
         block = Block(self.position_ms, length_ms, payload, fill)

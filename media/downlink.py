@@ -8,9 +8,10 @@ from dataclasses import replace
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import rtcp
-from media.aiortc_bridge import Certificate, Network, now_ms
+from media.aiortc_bridge import Certificate, now_ms
 from media.link import Link
 from media.sdp import Direction, MediaLine
+from media.settings import Network
 from media.sfu import Forwarder, Track
 
 LOSS_MEMORY = 0.5  # weight of the newest report in the running loss

@@ -6,9 +6,10 @@ import secrets
 from collections.abc import Callable
 
 from hearing.model import ParticipantId
-from media.aiortc_bridge import Certificate, Endpoint, Network, now_ms
+from media.aiortc_bridge import Certificate, Endpoint, now_ms
 from media.control import MediaError, Offer
 from media.sdp import Description, MediaLine, TransportSide, parse_answer, write
+from media.settings import Network
 
 ANSWER_OVERDUE_MS = 3_000.0
 

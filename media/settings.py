@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from media.aiortc_bridge import Network
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where sockets are opened and which addresses are told to the other side.
+
+    `addresses` empty: every address of the machine. `loopback` adds 127.0.0.1 (aioice skips it), for a machine without
+    a network and for tests. `public_address` is offered in place of private ones when the host stands behind 1:1 NAT.
+    """
+
+    addresses: tuple[str, ...] = ()
+    loopback: bool = True
+    public_address: str | None = None
+    ports: tuple[int, int] | None = None  # inclusive; None: any free port
 
 
 @dataclass(frozen=True, slots=True)

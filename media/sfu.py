@@ -43,9 +43,11 @@ class Track:
         self._sinks: tuple[PacketSink, ...] = ()
         self._ask_keyframe: Callable[[], None] | None = None
         self._last_ms = 0.0
+        self.live_since_ms: float | None = None
 
     @property
     def is_live(self) -> bool:
+        """Whether its source is connected and has offered this kind."""
         return self._ask_keyframe is not None
 
     def open(self, ask_keyframe: Callable[[], None], sender: SenderClock, now_ms: float) -> None:
@@ -54,10 +56,11 @@ class Track:
         self.rewriter.restart(round((now_ms - self._last_ms) * rate_hz / 1000))
         self.clock = TrackClock(rate_hz, sender)
         self._ask_keyframe = ask_keyframe
+        self.live_since_ms = None
 
     def shut(self) -> None:
         """The source is gone; what it sent last is forgotten."""
-        self._ask_keyframe = None
+        self._ask_keyframe = self.live_since_ms = None
         self._ring.clear()
         self.cache.clear()
 
@@ -67,6 +70,8 @@ class Track:
         if packet is None:
             return
         self._last_ms = arrival_ms
+        if self.live_since_ms is None:
+            self.live_since_ms = arrival_ms
         self.clock.on_packet(timestamp_of(packet), arrival_ms)
         self.cache.put(packet)
         ring = self._ring

@@ -28,8 +28,8 @@ class UpTrack(Protocol):
         """The server's time of this track's RTP timestamps."""
 
     @property
-    def is_live(self) -> bool:
-        """Whether its source is connected and has offered this kind."""
+    def live_since_ms(self) -> float | None:
+        """Arrival of the first packet of the present incoming stream; None while there is none."""
 
     def request_keyframe(self) -> None:
         """Ask the source for a keyframe; throttled, and without effect on audio."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import rtcp
-from media.aiortc_bridge import Certificate, Network, now_ms
+from media.aiortc_bridge import Certificate, now_ms
 from media.incoming import IncomingStream
 from media.link import Link
 from media.rtp_rewrite import extension, payload_offset, sequence_of, ssrc_of, timestamp_of
 from media.rtp_time import SenderClock
 from media.sdp import CLOCK_RATES_HZ, LEVEL_EXTENSION, PAYLOAD_TYPES, Direction, MediaLine
+from media.settings import Network
 from media.sfu import Forwarder, Track
 from media.speaking import SpeechGate, level_dbov
 

@@ -1,0 +1,208 @@
+"""The recorder of one sitting: one more listener of the forwarded packets. It runs when the grant table says so (AV-3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+
+from hearing.audience import RECORDER, GrantTable, Kind
+from hearing.model import ParticipantId, SittingId
+from hearing.timeline import t_ms as record_ms
+from media.aiortc_bridge import now_ms
+from media.control import GapFound, RecorderHealth, RecordingFinished, Report
+from media.segment_writer import OpenSegment, SegmentWriter
+from media.sfu import grants_to
+from media.track_recorder import COMMIT_MS, Place, TrackRecorder, recorder_for
+from media.tracks import UpTrack
+
+STALLED_AFTER_MS = 5_000.0
+FAILURE_SHOWN_MS = 10_000.0
+FINISH_TICK_S = 0.05
+
+
+class Recorder:
+    """Satisfies PacketSink.
+
+    `live_tracks()` gives the tracks whose source is connected and in the courtroom; `monotonic_of(at)` puts a UTC moment
+    on the arrival clock.
+    """
+
+    def __init__(
+        self,
+        sitting_id: SittingId,
+        writer: SegmentWriter,
+        live_tracks: Callable[[], Iterable[UpTrack]],
+        monotonic_of: Callable[[datetime], float],
+        report: Callable[[Report], None],
+    ) -> None:
+        self.sitting_id = sitting_id
+        self.segment_s = 10.0
+        self._writer = writer
+        self._live_tracks = live_tracks
+        self._monotonic_of = monotonic_of
+        self._report = report
+        self._place: Place | None = None
+        self._start_ms: float | None = None  # of the present interval, on the record clock; None: not recording
+        self._granted: frozenset[tuple[ParticipantId, Kind]] = frozenset()
+        self._tracks: dict[str, TrackRecorder] = {}
+        self._ending: list[TrackRecorder] = []
+        self._left: dict[str, float] = {}
+        self._seen: set[str] = set()
+        self._read_back: dict[Path, int] = {}
+        self._grown_ms = 0.0
+        self._written_bytes = 0
+        self._failed_ms = -FAILURE_SHOWN_MS
+        self._failure = ""
+
+    @property
+    def is_recording(self) -> bool:
+        return self._start_ms is not None
+
+    # --- steering --------------------------------------------------------------------------
+
+    def apply(self, table: GrantTable) -> None:
+        """Take a new table: start, stop, and what may be written, each at the time of the deciding event."""
+        if table.opened_at is None:
+            return
+        if self._place is None:
+            self._place = Place(
+                self.sitting_id,
+                table.opened_at,
+                self._monotonic_of(table.opened_at),
+                self.segment_s * 1000,
+                self._writer,
+                self._gap,
+            )
+        effective_ms = float(record_ms(table.opened_at, table.effective_at))
+        self._granted = grants_to(table, RECORDER)
+        if self._granted and self._start_ms is None:
+            self._start_ms, self._grown_ms = effective_ms, now_ms()
+        elif not self._granted and self._start_ms is not None:
+            self.stop(effective_ms)
+        for recorder in self._tracks.values():
+            recorder.permit(effective_ms, (recorder.track.source, recorder.track.kind) in self._granted)
+        self._follow(self._place)
+
+    def stop(self, t_ms: float) -> None:
+        """End the interval: every track is recorded up to `t_ms`, then closed."""
+        self._start_ms = None
+        self._left.clear()
+        for track_id in tuple(self._tracks):
+            self._end(track_id, t_ms, "stop")
+
+    def source_left(self, source: ParticipantId) -> None:
+        """A participant's connection is gone: their tracks end now."""
+        if self._place is None:
+            return
+        t_ms = now_ms() - self._place.zero_ms
+        for track_id, recorder in tuple(self._tracks.items()):
+            if recorder.track.source == source:
+                self._left[track_id] = t_ms
+                self._end(track_id, t_ms, "leave")
+
+    def _end(self, track_id: str, t_ms: float, closed_by: str) -> None:
+        recorder = self._tracks.pop(track_id)
+        recorder.stop(t_ms, closed_by)
+        self._ending.append(recorder)
+
+    # --- packets ---------------------------------------------------------------------------
+
+    def on_packet(self, track: UpTrack, packet: bytes, arrival_ms: float) -> None:
+        recorder = self._tracks.get(track.track_id)
+        if recorder is not None:
+            recorder.push(packet, arrival_ms)
+
+    def tick(self, now: float) -> None:
+        """Write what has become certain; follow who is here. Called about ten times a second."""
+        if self._place is not None:
+            self._follow(self._place)
+            self._ending = [recorder for recorder in self._ending if not recorder.tick(now)]
+            for recorder in self._tracks.values():
+                recorder.tick(now)
+
+    def _follow(self, place: Place) -> None:
+        """Begin tracks that have come and end those whose source has left the courtroom."""
+        if self._start_ms is None:
+            return
+        live = {track.track_id: track for track in self._live_tracks() if track.live_since_ms is not None}
+        for track_id, track in live.items():
+            if track_id not in self._tracks:
+                self._begin(track, place, self._start_ms)
+        for source in {recorder.track.source for track_id, recorder in self._tracks.items() if track_id not in live}:
+            self.source_left(source)
+
+    def _begin(self, track: UpTrack, place: Place, interval_ms: float) -> None:
+        assert track.live_since_ms is not None
+        start_ms = max(interval_ms, track.live_since_ms - place.zero_ms)
+        granted = (track.source, track.kind) in self._granted
+        self._tracks[track.track_id] = recorder_for(track, place, start_ms, granted)
+        if track.track_id in self._left:
+            self._gap(track, self._left.pop(track.track_id), start_ms, "leave")
+        elif track.track_id not in self._seen:
+            head = self._writer.spool.head(self.sitting_id, track.track_id)
+            if head is not None and head.closed_by in {"repair", "rotate"}:
+                self._gap(track, head.t1_ms, start_ms, "media_restart")
+        self._seen.add(track.track_id)
+        for arrival_ms, packet in track.recent() if granted else ():
+            self._tracks[track.track_id].push(packet, arrival_ms)
+        track.request_keyframe()
+
+    def _gap(self, track: UpTrack, t0_ms: float, t1_ms: float, cause: str) -> None:
+        if t1_ms > t0_ms:
+            self._report(GapFound(self.sitting_id, track.source, track.kind, round(t0_ms), round(t1_ms), cause))
+
+    # --- health and end --------------------------------------------------------------------
+
+    def segment_failed(self, segment: OpenSegment, error: OSError) -> None:
+        """The writer thread could not go on with a segment; the tracks go on with new ones."""
+        self._failed_ms, self._failure = now_ms(), f"errno {error.errno}"
+        head = self._writer.spool.head(self.sitting_id, segment.name.track_id)
+        saved_ms = max(segment.name.t0_ms, head.t1_ms if head else segment.name.t0_ms)
+        for recorder in (*self._tracks.values(), *self._ending):
+            if recorder.segment is segment:
+                recorder.fail(saved_ms, self._failed_ms)
+
+    async def health(self) -> RecorderHealth:
+        """Judged by bytes read back from the spool's open files (S5)."""
+        open_parts = [r.segment.part for r in self._tracks.values() if r.segment is not None and r.segment.part is not None]
+        grown = await asyncio.to_thread(_read_new_bytes, open_parts, self._read_back)
+        now = now_ms()
+        if grown or not self._tracks:
+            self._written_bytes += grown
+            self._grown_ms = now
+        detail = self._failure if now - self._failed_ms < FAILURE_SHOWN_MS else ""
+        if not detail and now - self._grown_ms > STALLED_AFTER_MS:
+            detail = "stalled"
+        return RecorderHealth(self.sitting_id, not detail, len(self._tracks), self._written_bytes, detail)
+
+    async def finish(self) -> RecordingFinished:
+        """Stop now if still running, wait until all is on the disk, and say so durably."""
+        if self._place is not None:
+            self.stop(now_ms() - self._place.zero_ms)
+            for _ in range(round(4 * COMMIT_MS / 1000 / FINISH_TICK_S)):
+                self.tick(now_ms())
+                if not self._ending:
+                    break
+                await asyncio.sleep(FINISH_TICK_S)
+        await self._writer.drain()
+        finished = await asyncio.to_thread(self._writer.spool.finish, self.sitting_id)
+        return RecordingFinished(self.sitting_id, finished.tracks)
+
+
+def _read_new_bytes(parts: Iterable[Path], read_back: dict[Path, int]) -> int:
+    """Bytes that can be read from the open files beyond what was read last time."""
+    grown = 0
+    for path in parts:
+        try:
+            with path.open("rb") as file:
+                file.seek(read_back.get(path, 0))
+                size = len(file.read())
+        except FileNotFoundError:
+            continue
+        read_back[path] = read_back.get(path, 0) + size
+        grown += size
+    for path in [path for path in read_back if path not in parts]:
+        del read_back[path]
+    return grown

@@ -1,0 +1,296 @@
+"""The spool: the recorder's durable queue to the shipper, one folder per sitting and track.
+
+    <spool>/<sitting_id>/<track_id>/000000.webm.part   being written (with 000000.open.json: what it will be)
+                                   /000000.webm        closed, with its sidecar 000000.json: ready for the shipper
+                                   /head.json          the last closed segment: the chain goes on from it after a restart
+    <spool>/<sitting_id>/finished.json                 nothing more will come; reported.json once signaling has been told
+
+Closing is atomic: the sidecar appears last and by renaming, so a segment without sidecar does not exist for the shipper.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from hearing.audience import Kind
+from hearing.model import ParticipantId, SittingId
+from media.control import TrackEnd
+from media.opus import LOST_SILENCE, MUTED_SILENCE, SILENCE_MS, duration_ms
+from media.webm import Codec, StoredBlock, WebmWriter, read_blocks, read_codec
+
+SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+LAST_FRAME_MS = 33  # length given to the last video frame of a repaired segment
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """What a segment is, known when it is opened. `started_at` is the wall time of `t0_ms`."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    track_id: str
+    kind: Kind
+    codec: str
+    index: int
+    t0_ms: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentContent:
+    """What a segment holds, known when it is closed."""
+
+    t1_ms: int
+    packets: int
+    lost_packets: int
+    filled_ms: int
+    muted_ms: int
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledSegment:
+    """The sidecar: everything of control.SegmentStored but what the shipper adds."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    track_id: str
+    kind: Kind
+    codec: str
+    index: int
+    t0_ms: int
+    t1_ms: int
+    started_at: datetime
+    bytes: int
+    sha256: str
+    prev_sha256: str
+    packets: int
+    lost_packets: int
+    filled_ms: int
+    muted_ms: int
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last closed segment of a track."""
+
+    index: int
+    sha256: str
+    t1_ms: int
+    closed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedSitting:
+    tracks: tuple[TrackEnd, ...]
+
+
+_NAME = TypeAdapter(SegmentName)
+_SEGMENT = TypeAdapter(SpooledSegment)
+_HEAD = TypeAdapter(ChainHead)
+_FINISHED = TypeAdapter(FinishedSitting)
+
+
+class Spool:
+    """File names and durable steps. All methods block; the media loop calls them through threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def track_folder(self, sitting_id: str, track_id: str) -> Path:
+        """Raises ValueError for anything that is not an id."""
+        if not SAFE_ID.fullmatch(sitting_id) or not SAFE_ID.fullmatch(track_id):
+            raise ValueError("not an id")
+        return self.root / sitting_id / track_id
+
+    def free_bytes(self) -> int:
+        folder = self.root if self.root.exists() else self.root.parent
+        return shutil.disk_usage(folder).free if folder.exists() else 0
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def begin(self, name: SegmentName) -> Path:
+        """Make room for an open segment and note what it will be; returns the path of its .part file."""
+        folder = self.track_folder(name.sitting_id, name.track_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_durably(folder / f"{name.index:06d}.open.json", _NAME.dump_json(name))
+        return folder / f"{name.index:06d}.webm.part"
+
+    def commit(self, name: SegmentName, content: SegmentContent, part: Path) -> SpooledSegment:
+        """Close a complete .part file: chain it, and let its sidecar appear."""
+        digest, size = _sync_and_hash(part)
+        head = self.head(name.sitting_id, name.track_id)
+        segment = SpooledSegment(
+            sitting_id=name.sitting_id, participant_id=name.participant_id, track_id=name.track_id, kind=name.kind,
+            codec=name.codec, index=name.index, t0_ms=name.t0_ms, t1_ms=content.t1_ms, started_at=name.started_at,
+            bytes=size, sha256=digest, prev_sha256=head.sha256 if head else "", packets=content.packets,
+            lost_packets=content.lost_packets, filled_ms=content.filled_ms, muted_ms=content.muted_ms,
+            closed_by=content.closed_by,
+        )  # fmt: skip
+        folder = part.parent
+        pending = folder / f"{name.index:06d}.json.tmp"
+        _write_durably(pending, _SEGMENT.dump_json(segment))
+        part.replace(folder / f"{name.index:06d}.webm")
+        self._publish(segment, pending)
+        return segment
+
+    def _publish(self, segment: SpooledSegment, pending: Path) -> None:
+        """Move the chain's head, then show the sidecar: in this order a restart finds either or both, never a fork."""
+        folder = pending.parent
+        head = ChainHead(segment.index, segment.sha256, segment.t1_ms, segment.closed_by)
+        _write_durably(folder / "head.json", _HEAD.dump_json(head))
+        pending.replace(folder / f"{segment.index:06d}.json")
+        (folder / f"{segment.index:06d}.open.json").unlink(missing_ok=True)
+        _sync_folder(folder)
+
+    def discard(self, part: Path) -> None:
+        """Throw an open segment away that holds nothing readable."""
+        part.unlink(missing_ok=True)
+        part.with_name(part.name.replace(".webm.part", ".open.json")).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.parent.rmdir()
+            part.parent.parent.rmdir()
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def head(self, sitting_id: str, track_id: str) -> ChainHead | None:
+        try:
+            return _HEAD.validate_json((self.track_folder(sitting_id, track_id) / "head.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def sittings(self) -> list[SittingId]:
+        return [SittingId(path.name) for path in sorted(self.root.glob("*")) if path.is_dir()]
+
+    def closed(self, sitting_id: str | None = None) -> Iterator[tuple[SpooledSegment, Path]]:
+        """Closed segments (sidecar, media file), oldest index of each track first."""
+        for sidecar in sorted(self.root.glob(f"{sitting_id or '*'}/*/[0-9]*.json")):
+            if not sidecar.name.endswith(".open.json"):
+                with contextlib.suppress(FileNotFoundError):
+                    yield _SEGMENT.validate_json(sidecar.read_bytes()), sidecar.with_suffix(".webm")
+
+    def track_ends(self, sitting_id: str) -> tuple[TrackEnd, ...]:
+        heads = sorted(self.root.glob(f"{sitting_id}/*/head.json"))
+        found = [(path.parent.name, _HEAD.validate_json(path.read_bytes())) for path in heads]
+        return tuple(TrackEnd(track_id, head.index + 1, head.sha256) for track_id, head in found)
+
+    # --- finishing -------------------------------------------------------------------------
+
+    def finish(self, sitting_id: SittingId) -> FinishedSitting:
+        """Say durably that nothing more will come; a sitting without a folder leaves none."""
+        finished = FinishedSitting(self.track_ends(sitting_id))
+        folder = self.root / sitting_id
+        if folder.is_dir() and not (folder / "reported.json").exists():
+            _write_durably(folder / "finished.json", _FINISHED.dump_json(finished))
+        return finished
+
+    def unreported(self) -> list[tuple[SittingId, FinishedSitting]]:
+        """Finished sittings of which signaling has not yet been told."""
+        return [
+            (SittingId(path.parent.name), _FINISHED.validate_json(path.read_bytes()))
+            for path in sorted(self.root.glob("*/finished.json"))
+        ]
+
+    def mark_reported(self, sitting_id: SittingId) -> None:
+        """The shipper may now remove the sitting's folder once it is empty of segments."""
+        path = self.root / sitting_id / "finished.json"
+        if path.exists():
+            path.replace(path.with_name("reported.json"))
+
+    # --- repair ----------------------------------------------------------------------------
+
+    def repair(self) -> list[SpooledSegment]:
+        """After a crash: complete what was being closed, cut open segments to their last whole block and close them."""
+        repaired = []
+        for pending in sorted(self.root.glob("*/*/*.json.tmp")):
+            self._complete(pending)
+        for part in sorted(self.root.glob("*/*/*.webm.part")):
+            segment = self.repair_part(part)
+            if segment is not None:
+                repaired.append(segment)
+        return repaired
+
+    def _complete(self, pending: Path) -> None:
+        """A sidecar that had not appeared yet: show it when its media file is in place."""
+        if pending.with_suffix("").with_suffix(".webm").exists():
+            self._publish(_SEGMENT.validate_json(pending.read_bytes()), pending)
+        else:
+            pending.unlink()
+
+    def repair_part(self, part: Path) -> SpooledSegment | None:
+        """Rewrite an open segment from its whole blocks; None (and nothing left) when it holds none."""
+        note = part.with_name(part.name.replace(".webm.part", ".open.json"))
+        data = part.read_bytes()
+        blocks, codec = list(read_blocks(data)), read_codec(data)
+        try:
+            name = _NAME.validate_json(note.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            blocks = []
+        if not blocks or codec is None:
+            self.discard(part)
+            return None
+        length_ms = _length_ms(blocks, codec)
+        mended = part.with_suffix(".mended")
+        with mended.open("wb", buffering=0) as file:
+            writer = WebmWriter(file, codec)
+            for block in blocks:
+                writer.add(block.t_ms, block.data, block.keyframe)
+            writer.close(length_ms)
+        mended.replace(part)
+        return self.commit(name, _repaired_content(name, blocks, length_ms), part)
+
+
+def _length_ms(blocks: list[StoredBlock], codec: Codec) -> int:
+    last = blocks[-1]
+    return last.t_ms + (round(duration_ms(last.data)) if codec.name == "opus" else LAST_FRAME_MS)
+
+
+def _repaired_content(name: SegmentName, blocks: list[StoredBlock], length_ms: int) -> SegmentContent:
+    """Silence written for lost and for muted spans is told apart by its bytes."""
+    filled = sum(block.data == LOST_SILENCE for block in blocks)
+    muted = sum(block.data == MUTED_SILENCE for block in blocks)
+    return SegmentContent(
+        t1_ms=name.t0_ms + length_ms,
+        packets=len(blocks) - filled - muted,
+        lost_packets=0,
+        filled_ms=round(filled * SILENCE_MS),
+        muted_ms=round(muted * SILENCE_MS),
+        closed_by="repair",
+    )
+
+
+def _sync_and_hash(path: Path) -> tuple[str, int]:
+    """Force the file to the disk; SHA-256 and size of what can be read back."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return digest, file.tell()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """Replace a small file so that after a power cut it is either the old or the new one."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
