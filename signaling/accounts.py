@@ -178,3 +178,9 @@ async def latest_links(connection: AsyncConnection, participant_ids: list[str]) 
     columns = (links.c.id, links.c.court_id, links.c.participant_id, links.c.expires_at, links.c.used_at, links.c.revoked_at)
     query = select(*columns).where(links.c.participant_id.in_(participant_ids)).order_by(links.c.created_at, links.c.id)
     return {link.participant_id: link for link in [Link(*row) for row in await connection.execute(query)]}
+
+
+async def hearing_of(connection: AsyncConnection, participant_id: str) -> str | None:
+    """The hearing a participant belongs to."""
+    query = select(participants.c.hearing_id).where(participants.c.id == participant_id)
+    return (await connection.execute(query)).scalar_one_or_none()

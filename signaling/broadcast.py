@@ -46,8 +46,11 @@ class Broadcast:
         return Scene(hearing, sitting, exhibits, self._watch.state(sitting), court_name, self._parts.clock.now())
 
     async def refresh(self, sitting_id: SittingId) -> None:
-        """Send everyone present their newest view. One at a time per sitting, so that numbers never go back on a socket;
-        whoever waits reads the state after all that came before, so a second waiter would tell nothing new."""
+        """Send everyone present their newest view.
+
+        One at a time per sitting, so that numbers never go back on a socket; whoever waits reads the state after all that
+        came before, so a second waiter would tell nothing new.
+        """
         if sitting_id in self._waiting:
             return
         self._waiting.add(sitting_id)

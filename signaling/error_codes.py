@@ -1,9 +1,8 @@
 """Every refusal as the outside sees it: stable code, HTTP status, Chinese message. Only this file translates errors.
 
-    Refused       signaling's own refusals; the message stands in REFUSALS
-    CourtError    refusals of the law (and of exhibits, record), with their own message; the status follows the type
-    MediaError    the media worker's refusals; the message stands in REFUSALS
-    others        internal_error: logged by the caller, nothing of it is shown
+Refused: signaling's own refusals, the message stands in REFUSALS. CourtError: refusals of the law (and of exhibits, record)
+with their own message, the status follows the type. MediaError: the worker's, the message stands in REFUSALS. Anything else:
+internal_error, logged by the caller; nothing of it is shown.
 """
 
 from __future__ import annotations
@@ -61,6 +60,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     # hearings
     "sitting_not_closed": Refusal(409, "上一次庭审尚未结束，不能新开庭次。"),
     "record_not_ready": Refusal(409, "庭审尚未闭庭，庭审档案还没有生成。"),
+    "exhibit_too_large": Refusal(413, "文件超过大小限制，请压缩或拆分后再提交。"),
     # media
     "media_unreachable": Refusal(503, "音视频服务暂时无法连接，系统正在自动重试。"),
     "media_refused": Refusal(409, "音视频连接没有成功，系统正在自动重试。"),

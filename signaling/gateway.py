@@ -17,6 +17,7 @@ from socketio.exceptions import ConnectionRefusedError as RefuseSocket
 from hearing.timeline import Clock
 from signaling import protocol
 from signaling.error_codes import Refused, describe
+from signaling.metrics import Metrics
 from signaling.parsing import Envelope, parse_command
 from signaling.presence import Presence, Seat
 from signaling.protocol import Ack
@@ -37,10 +38,12 @@ class MissingHandler(RuntimeError):
     """A command of protocol.py has no handler: the server refuses to start."""
 
 
-class Gateway(socketio.AsyncNamespace):  # type: ignore[misc]  # the library has no annotations
+class Gateway(socketio.AsyncNamespace):
     """Socket.IO namespace /court."""
 
-    def __init__(self, settings: SignalingSettings, clock: Clock, presence: Presence, door: Door, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, settings: SignalingSettings, clock: Clock, presence: Presence, door: Door, handlers: Mapping[str, Handler], metrics: Metrics
+    ) -> None:
         super().__init__(NAMESPACE)
         missing = sorted({*protocol.COURT_COMMANDS, *protocol.CONNECTION_COMMANDS} - handlers.keys())
         if missing:
@@ -50,6 +53,7 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc]  # the library has
         self._presence = presence
         self._door = door
         self._handlers = handlers
+        self._metrics = metrics
 
     async def trigger_event(self, event: object, sid: str, *args: Any) -> Any:
         """Every packet of the namespace ends here.
@@ -79,13 +83,17 @@ class Gateway(socketio.AsyncNamespace):  # type: ignore[misc]  # the library has
 
     async def _command(self, sid: str, event: object, args: tuple[Any, ...]) -> dict[str, object]:
         name = event if isinstance(event, str) else ""
+        started = self._clock.monotonic()
         try:
             ack = await self._dispatch(sid, name, args[0] if args else None)
         except Exception as error:
             status, wire = describe(error)
             if status >= 500:
-                log.exception("command failed", sid=sid, command=name if name in self._handlers else "unknown")
+                log.exception("command failed", sid=sid, command=name)
             ack = Ack(ok=False, error=wire)
+        known = name if name in self._handlers else "unknown"
+        self._metrics.commands.labels(known, ack.error.code if ack.error else "ok").inc()
+        self._metrics.command_seconds.observe(self._clock.monotonic() - started)
         return ack.model_dump(mode="json")
 
     async def _dispatch(self, sid: str, name: str, data: object) -> Ack:

@@ -70,7 +70,7 @@ class InternalApi:
             except (UserError, ValidationError, KeyError, TypeError) as error:
                 refused += 1
                 kind = data.get("type") if isinstance(data, dict) else None
-                log.error("report not taken", worker_id=body.get("worker_id"), type=kind, problem=type(error).__name__)
+                log.warning("report not taken", worker_id=body.get("worker_id"), type=kind, problem=type(error).__name__)
         return web.json_response({"taken": len(reports) - refused, "refused": refused})
 
     async def utterances(self, request: web.Request) -> web.Response:
@@ -84,7 +84,7 @@ class InternalApi:
                 raise Refused("bad_field", "utterances") from error
         return web.json_response({"taken": len(new)})
 
-    async def heads(self, request: web.Request) -> web.Response:
+    async def heads(self, _: web.Request) -> web.Response:
         return web.json_response({"heads": await self._draft.heads()})
 
     async def jobs(self, request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ from hearing.timeline import Clock
 from signaling.accounts import Session
 from signaling.auth import Authentication, Origin, csrf_of
 from signaling.error_codes import Refused, describe, told
+from signaling.metrics import Metrics
 from signaling.settings import SignalingSettings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,7 +68,7 @@ def origin_allowed(origin: str | None, host: str, settings: SignalingSettings) -
 
 def session_of(request: web.Request) -> Session:
     """The session behind a request; raises not_signed_in."""
-    session = request.get(SESSION)
+    session: Session | None = request.get(SESSION)
     if session is None:
         raise Refused("not_signed_in")
     return session
@@ -78,7 +79,7 @@ def error_response(error: Exception) -> web.Response:
     return web.json_response(text=wire.model_dump_json(), status=status)
 
 
-def errors_middleware(clock: Clock) -> Middleware:
+def errors_middleware(clock: Clock, metrics: Metrics) -> Middleware:
     """Outermost: every outcome is logged with ids only, every exception becomes a WireError."""
 
     @web.middleware
@@ -86,6 +87,7 @@ def errors_middleware(clock: Clock) -> Middleware:
         request[REQUEST_ID] = secrets.token_hex(8)
         started = clock.monotonic()
         response = await _answer(request, handler)
+        metrics.requests.labels(request.method, route_of(request), response.status).inc()
         log.info(
             "request", request_id=request[REQUEST_ID], method=request.method, route=route_of(request), status=response.status,
             took_ms=round((clock.monotonic() - started) * 1000),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from evidence.model import Exhibit
@@ -26,6 +26,9 @@ class Exhibits(Protocol):
         """Store, hash and number a file; raises the evidence errors (type, size, duplicate)."""
 
     async def list(self, hearing_id: str) -> list[Exhibit]: ...
+
+    async def get(self, exhibit_id: str) -> Exhibit:
+        """Raises UnknownId."""
 
     async def page_picture(self, exhibit_id: str, page: int) -> bytes:
         """PNG of a page, from 1."""
@@ -57,7 +60,7 @@ class Parts:
     records: Records
     media: Callable[[str], MediaControl]
     """The MediaControl of the worker at a control address (one HTTP session behind all)."""
-    wake: Wake = SleepingWake()
+    wake: Wake = field(default_factory=SleepingWake)
     """Tells job workers that a job was written."""
 
 

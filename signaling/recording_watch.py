@@ -10,6 +10,7 @@ from hearing.timeline import Clock
 from media.control import RecorderHealth
 from signaling.views import Recording
 
+
 @dataclass(slots=True)
 class _Watched:
     since_s: float  # monotonic: in session as seen from here

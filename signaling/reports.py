@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hearing.audience import may_see
 from hearing.commands import RecordGap
+from hearing.errors import UnknownId
 from hearing.model import SYSTEM
 from media.control import (
     GapFound,
@@ -91,6 +92,8 @@ class Reports:
 
     async def _store_segment(self, report: SegmentStored) -> None:
         hearing, _ = await self._parts.hearings.load(report.sitting_id)
+        if hearing.participant(report.participant_id) is None:
+            raise UnknownId("本次庭审中没有此人。", field="participant_id")
         row = {**asdict(report), "kind": report.kind.value, "court_id": hearing.court_id}
         async with self._parts.database.transaction() as connection:
             await insert_once(connection, segments, row)

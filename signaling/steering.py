@@ -106,7 +106,7 @@ class Steering:
                     await worker.close_sitting(table.sitting_id)
             except MediaError as error:
                 if error.code != "media_unreachable":
-                    log.error("grants refused", sitting_id=table.sitting_id, number=table.number, code=error.code)
+                    log.warning("grants refused", sitting_id=table.sitting_id, number=table.number, code=error.code)
                     return
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_LONGEST_S)

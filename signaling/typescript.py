@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, cast
 
 from pydantic import BaseModel
 
@@ -99,7 +99,7 @@ def command_fields(command: type) -> Iterator[tuple[str, Any, bool]]:
         yield from message_fields(command, optional_defaults=True)
         return
     hints = typing.get_type_hints(command)
-    for field in dataclasses.fields(command):
+    for field in dataclasses.fields(cast("Any", command)):
         yield field.name, hints[field.name], field.default is not dataclasses.MISSING
 
 

@@ -14,7 +14,7 @@ from evidence.model import Exhibit
 from hearing import permissions, stages
 from hearing.audience import Place, may_speak, place_of
 from hearing.model import BENCH, PARTIES, Hearing, Participant, Role, Sitting
-from hearing.states import LIVE
+from hearing.states import LIVE, OVER
 from hearing.timeline import t_ms
 from signaling.protocol import ExhibitView, HandView, HearingView, ParticipantView, ShowingView, SittingView
 
@@ -76,12 +76,13 @@ def is_inside(sitting: Sitting, viewer: Participant) -> bool:
     return place_of(sitting, viewer) is Place.COURTROOM
 
 
-def readable_exhibits(scene: Scene, viewer: Participant) -> tuple[Exhibit, ...]:
-    """The exhibits this viewer may open now: the case's own people all, others in the courtroom the one being shown."""
-    if viewer.role in CASE_READERS:
-        return scene.exhibits if is_inside(scene.sitting, viewer) else ()
-    shown = scene.sitting.showing.exhibit_id if scene.sitting.showing is not None and is_inside(scene.sitting, viewer) else None
-    return tuple(exhibit for exhibit in scene.exhibits if exhibit.id == shown)
+def may_open_exhibit(sitting: Sitting, viewer: Participant, exhibit_id: str) -> bool:
+    """The case's own people may open every exhibit, others in the courtroom the one being shown."""
+    if sitting.state in OVER:
+        return viewer.role in CASE_READERS
+    if not is_inside(sitting, viewer):
+        return False
+    return viewer.role in CASE_READERS or (sitting.showing is not None and sitting.showing.exhibit_id == exhibit_id)
 
 
 def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
@@ -101,7 +102,7 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
             for hand in sitting.hands if inside or hand.participant_id == viewer.id
         ],
         showing=ShowingView(exhibit_id=showing.exhibit_id, page=showing.page, presenter_id=showing.presenter_id) if showing else None,
-        exhibits=[exhibit_view(exhibit) for exhibit in readable_exhibits(scene, viewer)],
+        exhibits=[exhibit_view(exhibit) for exhibit in scene.exhibits if may_open_exhibit(sitting, viewer, exhibit.id)],
         allowed=sorted(permissions.allowed(hearing, sitting, viewer)), recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",
     )  # fmt: skip

@@ -28,7 +28,7 @@ class MediaHandlers:
             "media.disconnect": self.disconnect,
         }
 
-    async def connect(self, seat: Seat, envelope: Envelope) -> Ack:
+    async def connect(self, seat: Seat, _: Envelope) -> Ack:
         peer_id = new_id("peer")
         worker = await self._steering.worker(seat.sitting_id)
         offers = await worker.connect(seat.sitting_id, seat.participant.id, peer_id)

@@ -1,0 +1,106 @@
+"""How signaling is put together: reads like a table of contents. `build_app(parts)` is all the program needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import socketio
+from aiohttp import web
+
+from signaling.access import Access
+from signaling.acts import Acts
+from signaling.auth import Authentication
+from signaling.broadcast import Broadcast
+from signaling.door import DoorKeeper
+from signaling.errands import Errands
+from signaling.gateway import Gateway, Handler
+from signaling.handlers.evidence import ExhibitNews
+from signaling.handlers.hearing import Seating, court_command
+from signaling.handlers.media import MediaHandlers
+from signaling.handlers.transcripts import Draft
+from signaling.history import Histories
+from signaling.http_exhibits import ExhibitApi
+from signaling.http_health import HealthApi
+from signaling.http_hearings import HearingApi
+from signaling.http_record import RecordApi
+from signaling.http_sessions import SessionApi
+from signaling.http_static import StaticFiles
+from signaling.internal_api import InternalApi
+from signaling.media_watch import MediaWatch
+from signaling.metrics import Metrics
+from signaling.middleware import door_middleware, errors_middleware, origin_allowed, set_security_headers
+from signaling.parsing import COMMAND_BYTES
+from signaling.parts import Parts
+from signaling.protocol import COURT_COMMANDS
+from signaling.recording_watch import RecordingWatch
+from signaling.reports import Reports
+from signaling.settings import SignalingSettings
+from signaling.steering import Steering
+
+BODY_BYTES = 8 * 1024 * 1024
+"""Largest body read into memory (a batch of reports); uploads are streamed and have their own limit."""
+
+
+def build_app(parts: Parts) -> web.Application:
+    """The whole of signaling as one aiohttp application; it opens nothing before it is started."""
+    settings, errands, metrics = parts.settings, Errands(), Metrics()
+    server = _socket_server(settings)
+    histories, recording = Histories(parts.database), RecordingWatch(parts.clock, settings.recorder_silence_s)
+    authentication, access = Authentication(settings, parts.database, parts.clock), Access(parts)
+    broadcast = Broadcast(server, parts, histories, recording)
+    steering = Steering(parts, errands)
+    acts = Acts(parts, steering, broadcast, histories, errands)
+    draft, news = Draft(parts, broadcast), ExhibitNews(parts, broadcast)
+    seating = Seating(server, parts, acts, broadcast, draft)
+    watch = MediaWatch(parts, acts, steering, broadcast, recording)
+    door = DoorKeeper(parts, authentication)
+    handlers: dict[str, Handler] = {name: court_command(acts) for name in COURT_COMMANDS}
+    handlers |= MediaHandlers(steering).table() | {"sitting.join": seating.join}
+    server.register_namespace(Gateway(settings, parts.clock, seating.presence, door.seat, handlers, metrics))
+
+    app = web.Application(
+        middlewares=[errors_middleware(parts.clock, metrics), door_middleware(settings, authentication)], client_max_size=BODY_BYTES
+    )
+    app.on_response_prepare.append(set_security_headers(settings))
+    app.add_routes(SessionApi(parts, authentication, seating).routes())
+    app.add_routes(HearingApi(parts, authentication, access, seating).routes())
+    app.add_routes(ExhibitApi(parts, access, news).routes())
+    app.add_routes(RecordApi(parts, access, draft).routes())
+    app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording), draft).routes())
+    app.add_routes(HealthApi(parts, watch, metrics, seating.presence).routes())
+    server.attach(app, socketio_path="socket.io")
+    app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
+    app.cleanup_ctx.append(_running(watch, steering, seating, errands))
+    return app
+
+
+def _socket_server(settings: SignalingSettings) -> socketio.AsyncServer:
+    manager = socketio.AsyncRedisManager(settings.redis_url) if settings.redis_url else None
+
+    def allowed(origin: str | None, environ: dict[str, str]) -> bool:
+        return origin_allowed(origin, environ.get("HTTP_HOST", ""), settings)
+
+    return socketio.AsyncServer(
+        async_mode="aiohttp", client_manager=manager, async_handlers=False, cors_allowed_origins=allowed,
+        max_http_buffer_size=COMMAND_BYTES * 2, ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
+    )  # fmt: skip
+
+
+def _running(watch: MediaWatch, steering: Steering, seating: Seating, errands: Errands) -> Callable[[web.Application], AsyncIterator[None]]:
+    """What runs beside the requests. Closing order: watch, departures, errands; the caller closes database and store."""
+
+    async def context(_: web.Application) -> AsyncIterator[None]:
+        await seating.expect_everybody()
+        await steering.resend_all()
+        await steering.close_unfinished()
+        looking = asyncio.create_task(watch.run(), name="media watch")
+        yield
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+        await seating.presence.stop()
+        await errands.stop()
+
+    return context
