@@ -44,128 +44,254 @@ def _at(name: str, *, nullable: bool = False) -> Column[object]:
 courts = Table("courts", metadata, _id(), Column("name", String(100), nullable=False), _at("created_at"))
 
 staff = Table(
-    "staff", metadata, _id(), _court(),
-    Column("login", String(60), nullable=False), Column("name", String(60), nullable=False),
-    Column("position", String(30), nullable=False),  # judge | assessor | clerk | technician
-    Column("password_hash", String(200), nullable=False), Column("disabled", Boolean, nullable=False, default=False),
+    "staff",
+    metadata,
+    _id(),
+    _court(),
+    Column("login", String(60), nullable=False),
+    Column("name", String(60), nullable=False),
+    Column("position", String(30), nullable=False),
+    Column("password_hash", String(200), nullable=False),
+    Column("disabled", Boolean, nullable=False, default=False),
     Unique("court_id", "login"),
-)  # fmt: skip
+)
 
 sessions = Table(
-    "sessions", metadata,
-    Column("token_sha256", String(64), primary_key=True), _court(),
-    Column("staff_id", ForeignKey("staff.id")), Column("participant_id", ForeignKey("participants.id")),
-    _at("created_at"), _at("expires_at"), _at("revoked_at", nullable=True),
-    Column("ip", String(60), nullable=False), Column("user_agent", String(300), nullable=False),
-)  # fmt: skip
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    _court(),
+    Column("staff_id", ForeignKey("staff.id")),
+    Column("participant_id", ForeignKey("participants.id")),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("revoked_at", nullable=True),
+    Column("ip", String(60), nullable=False),
+    Column("user_agent", String(300), nullable=False),
+)
 
 links = Table(
-    "links", metadata, _id(), _court(),
-    Column("participant_id", ForeignKey("participants.id"), nullable=False), Column("token_sha256", String(64), nullable=False, unique=True),
-    _at("created_at"), _at("expires_at"), _at("used_at", nullable=True), _at("revoked_at", nullable=True),
-)  # fmt: skip
+    "links",
+    metadata,
+    _id(),
+    _court(),
+    Column("participant_id", ForeignKey("participants.id"), nullable=False),
+    Column("token_sha256", String(64), nullable=False, unique=True),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("used_at", nullable=True),
+    _at("revoked_at", nullable=True),
+)
 
 sign_in_failures = Table(
-    "sign_in_failures", metadata, Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("login", String(60), nullable=False, index=True), Column("ip", String(60), nullable=False, index=True), _at("at"),
-)  # fmt: skip
+    "sign_in_failures",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("login", String(60), nullable=False, index=True),
+    Column("ip", String(60), nullable=False, index=True),
+    _at("at"),
+)
 
 hearings = Table(
-    "hearings", metadata, _id(), _court(),
-    Column("case_number", String(60), nullable=False), Column("cause", String(100), nullable=False), Column("title", String(200), nullable=False),
-    Column("procedure", String(30), nullable=False), Column("public", Boolean, nullable=False), Column("courtroom", String(60), nullable=False),
-    _at("scheduled_at"), _at("created_at"), Column("created_by", ForeignKey("staff.id")),
+    "hearings",
+    metadata,
+    _id(),
+    _court(),
+    Column("case_number", String(60), nullable=False),
+    Column("cause", String(100), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("procedure", String(30), nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("courtroom", String(60), nullable=False),
+    _at("scheduled_at"),
+    _at("created_at"),
+    Column("created_by", ForeignKey("staff.id")),
     Index("ix_hearings_court_day", "court_id", "scheduled_at"),
-)  # fmt: skip
+)
 
 participants = Table(
-    "participants", metadata, _id(), _court(),
+    "participants",
+    metadata,
+    _id(),
+    _court(),
     Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True),
-    Column("position", Integer, nullable=False), Column("role", String(30), nullable=False), Column("name", String(60), nullable=False),
-    Column("label", String(10), nullable=False), Column("represents", ForeignKey("participants.id")), Column("staff_id", ForeignKey("staff.id")),
-    Column("self_test", JSON), _at("self_tested_at", nullable=True),
-)  # fmt: skip
+    Column("position", Integer, nullable=False),
+    Column("role", String(30), nullable=False),
+    Column("name", String(60), nullable=False),
+    Column("label", String(10), nullable=False),
+    Column("represents", ForeignKey("participants.id")),
+    Column("staff_id", ForeignKey("staff.id")),
+    Column("self_test", JSON),
+    _at("self_tested_at", nullable=True),
+)
 
 sittings = Table(
-    "sittings", metadata, _id(), _court(),
-    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("number", Integer, nullable=False),
-    Column("state", String(30), nullable=False, index=True), Column("version", Integer, nullable=False),  # = ledger number; compare-and-swap
-    Column("document", JSON, nullable=False),  # the whole Sitting, derived from the ledger
-    Column("media_worker_url", String(200)), _at("opened_at", nullable=True), _at("closed_at", nullable=True),
-    Column("sealed_manifest_sha256", String(64)), _at("sealed_at", nullable=True),
+    "sittings",
+    metadata,
+    _id(),
+    _court(),
+    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("state", String(30), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("document", JSON, nullable=False),
+    Column("media_worker_url", String(200)),
+    _at("opened_at", nullable=True),
+    _at("closed_at", nullable=True),
+    Column("sealed_manifest_sha256", String(64)),
+    _at("sealed_at", nullable=True),
     Unique("hearing_id", "number"),
-)  # fmt: skip
+)
 
 ledger = Table(
-    "ledger", metadata,  # append-only: triggers refuse UPDATE, DELETE (and TRUNCATE on PostgreSQL)
-    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True), Column("number", Integer, primary_key=True), _court(),
-    Column("entry", LargeBinary, nullable=False),  # the exact canonical JSON bytes that are hashed
-    Column("salt", LargeBinary, nullable=False), Column("entry_hash", String(64), nullable=False), Column("chain_hash", String(64), nullable=False),
-)  # fmt: skip
+    "ledger",
+    metadata,
+    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _court(),
+    Column("entry", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("entry_hash", String(64), nullable=False),
+    Column("chain_hash", String(64), nullable=False),
+)
 
 commands = Table(
-    "commands", metadata,  # deduplication of client commands, in the transaction of the act
-    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True), Column("command_id", String(64), primary_key=True), _court(),
-    Column("number", Integer, nullable=False), _at("at"),
-)  # fmt: skip
+    "commands",
+    metadata,
+    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True),
+    Column("command_id", String(64), primary_key=True),
+    _court(),
+    Column("number", Integer, nullable=False),
+    _at("at"),
+)
 
 exhibits = Table(
-    "exhibits", metadata, _id(), _court(),
-    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("side", String(30), nullable=False),  # plaintiff | defendant | third_party | court
-    Column("ordinal", Integer, nullable=False), Column("number", String(30), nullable=False),  # 原告证据1
-    Column("title", String(200), nullable=False), Column("purpose", String(500), nullable=False), Column("file_name", String(200), nullable=False),
-    Column("media_type", String(60), nullable=False), Column("bytes", Integer, nullable=False), Column("pages", Integer, nullable=False),
-    Column("sha256", String(64), nullable=False), Column("sm3", String(64), nullable=False), Column("object_key", String(300), nullable=False),
-    Column("submitted_by", ForeignKey("participants.id"), nullable=False), _at("submitted_at"),
-    Unique("hearing_id", "side", "ordinal"), Unique("hearing_id", "sha256"),
-)  # fmt: skip
+    "exhibits",
+    metadata,
+    _id(),
+    _court(),
+    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True),
+    Column("side", String(30), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("number", String(30), nullable=False),
+    Column("title", String(200), nullable=False),
+    Column("purpose", String(500), nullable=False),
+    Column("file_name", String(200), nullable=False),
+    Column("media_type", String(60), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("sm3", String(64), nullable=False),
+    Column("object_key", String(300), nullable=False),
+    Column("submitted_by", ForeignKey("participants.id"), nullable=False),
+    _at("submitted_at"),
+    Unique("hearing_id", "side", "ordinal"),
+    Unique("hearing_id", "sha256"),
+)
 
 showings = Table(
-    "showings", metadata, _id(), _court(),  # one page of an exhibit on everybody's screen
-    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("exhibit_id", ForeignKey("exhibits.id"), nullable=False, index=True),
-    Column("page", Integer, nullable=False), Column("presenter_id", ForeignKey("participants.id"), nullable=False),
-    Column("t0_ms", Integer, nullable=False), Column("t1_ms", Integer),
-)  # fmt: skip
+    "showings",
+    metadata,
+    _id(),
+    _court(),
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True),
+    Column("exhibit_id", ForeignKey("exhibits.id"), nullable=False, index=True),
+    Column("page", Integer, nullable=False),
+    Column("presenter_id", ForeignKey("participants.id"), nullable=False),
+    Column("t0_ms", Integer, nullable=False),
+    Column("t1_ms", Integer),
+)
 
 segments = Table(
-    "segments", metadata, _court(),
-    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True), Column("track_id", String(60), primary_key=True), Column("index", Integer, primary_key=True),
-    Column("participant_id", ForeignKey("participants.id"), nullable=False), Column("kind", String(10), nullable=False), Column("codec", String(20), nullable=False),
-    Column("t0_ms", Integer, nullable=False), Column("t1_ms", Integer, nullable=False), _at("started_at"), Column("bytes", Integer, nullable=False),
-    Column("sha256", String(64), nullable=False), Column("sm3", String(64), nullable=False), Column("prev_sha256", String(64), nullable=False),
-    Column("object_key", String(300), nullable=False), Column("packets", Integer, nullable=False), Column("lost_packets", Integer, nullable=False),
-    Column("filled_ms", Integer, nullable=False), Column("muted_ms", Integer, nullable=False), Column("closed_by", String(20), nullable=False),
-)  # fmt: skip
+    "segments",
+    metadata,
+    _court(),
+    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True),
+    Column("track_id", String(60), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("participant_id", ForeignKey("participants.id"), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("codec", String(20), nullable=False),
+    Column("t0_ms", Integer, nullable=False),
+    Column("t1_ms", Integer, nullable=False),
+    _at("started_at"),
+    Column("bytes", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("sm3", String(64), nullable=False),
+    Column("prev_sha256", String(64), nullable=False),
+    Column("object_key", String(300), nullable=False),
+    Column("packets", Integer, nullable=False),
+    Column("lost_packets", Integer, nullable=False),
+    Column("filled_ms", Integer, nullable=False),
+    Column("muted_ms", Integer, nullable=False),
+    Column("closed_by", String(20), nullable=False),
+)
 
 track_ends = Table(
-    "track_ends", metadata, _court(),
-    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True), Column("track_id", String(60), primary_key=True),
-    Column("segments", Integer, nullable=False), Column("last_sha256", String(64), nullable=False),
-)  # fmt: skip
+    "track_ends",
+    metadata,
+    _court(),
+    Column("sitting_id", ForeignKey("sittings.id"), primary_key=True),
+    Column("track_id", String(60), primary_key=True),
+    Column("segments", Integer, nullable=False),
+    Column("last_sha256", String(64), nullable=False),
+)
 
 utterances = Table(
-    "utterances", metadata, Column("id", String(90), primary_key=True), _court(),
-    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("participant_id", ForeignKey("participants.id"), nullable=False),
-    Column("track_id", String(60), nullable=False), Column("t0_ms", Integer, nullable=False), Column("t1_ms", Integer, nullable=False),
-    Column("text", Text, nullable=False), Column("raw_text", Text, nullable=False), Column("confidence", Float, nullable=False),
-    Column("words", JSON, nullable=False), Column("engine", JSON, nullable=False), Column("origin", String(20), nullable=False), _at("created_at"),
-)  # fmt: skip
+    "utterances",
+    metadata,
+    Column("id", String(90), primary_key=True),
+    _court(),
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True),
+    Column("participant_id", ForeignKey("participants.id"), nullable=False),
+    Column("track_id", String(60), nullable=False),
+    Column("t0_ms", Integer, nullable=False),
+    Column("t1_ms", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("raw_text", Text, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("words", JSON, nullable=False),
+    Column("engine", JSON, nullable=False),
+    Column("origin", String(20), nullable=False),
+    _at("created_at"),
+)
 
 revisions = Table(
-    "revisions", metadata, _id(), _court(),  # clerk's corrections as operations; the machine line is never overwritten
-    Column("utterance_id", ForeignKey("utterances.id"), nullable=False, index=True), Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True),
-    Column("operation", JSON, nullable=False), Column("author_id", ForeignKey("participants.id"), nullable=False), _at("at"),
-)  # fmt: skip
+    "revisions",
+    metadata,
+    _id(),
+    _court(),
+    Column("utterance_id", ForeignKey("utterances.id"), nullable=False, index=True),
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True),
+    Column("operation", JSON, nullable=False),
+    Column("author_id", ForeignKey("participants.id"), nullable=False),
+    _at("at"),
+)
 
 jobs = Table(
-    "jobs", metadata, _id(), _court(),
-    Column("kind", String(30), nullable=False), Column("payload", JSON, nullable=False), Column("state", String(20), nullable=False, index=True),  # waiting | running | done | failed
-    Column("attempts", Integer, nullable=False, default=0), _at("not_before_at"), _at("lease_until_at", nullable=True), _at("created_at"), _at("finished_at", nullable=True),
+    "jobs",
+    metadata,
+    _id(),
+    _court(),
+    Column("kind", String(30), nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("state", String(20), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, default=0),
+    _at("not_before_at"),
+    _at("lease_until_at", nullable=True),
+    _at("created_at"),
+    _at("finished_at", nullable=True),
     Column("problem", Text, nullable=False, default=""),
-)  # fmt: skip
+)
 
 access_log = Table(
-    "access_log", metadata, Column("id", Integer, primary_key=True, autoincrement=True), _court(),  # every play, read, export
-    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("session_subject", String(40), nullable=False),
-    Column("what", String(40), nullable=False), Column("ip", String(60), nullable=False), _at("at"),
-)  # fmt: skip
+    "access_log",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _court(),
+    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True),
+    Column("session_subject", String(40), nullable=False),
+    Column("what", String(40), nullable=False),
+    Column("ip", String(60), nullable=False),
+    _at("at"),
+)

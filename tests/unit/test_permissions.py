@@ -1,0 +1,151 @@
+"""Who may do what, when: written out a second time, as the court would say it, and held against decide() in every state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from hearing import commands as c
+from hearing.errors import NotNow, NotPermitted, UserError
+from hearing.model import SYSTEM, HandReason, ParticipantId, Sitting, Stage
+from hearing.model import SittingState as S
+from hearing.permissions import RULES, allowed
+from hearing.procedure import decide
+from tests.courts import EXHIBITS, NINE, a_hearing, a_sitting, actor, pid
+
+LIVE = {S.LOBBY, S.IN_SESSION, S.RECESS, S.TECH_SUSPENDED}
+SENDERS = {
+    "presiding", "judge", "assessor", "clerk", "plaintiff", "defendant", "third", "counsel", "witness", "expert", "interpreter",
+}  # fmt: skip
+EVERYONE = SENDERS | {"observer"}
+RAISERS = SENDERS - {"presiding", "judge", "assessor", "clerk"}
+SHOWERS = {"presiding", "clerk", "plaintiff", "defendant", "third", "counsel"}
+
+EXPECTED: dict[type, tuple[set[str], set[S]]] = {
+    c.OpenLobby: ({"presiding", "clerk"}, {S.SCHEDULED}),
+    c.Cancel: ({"presiding", "clerk"}, {S.SCHEDULED, S.LOBBY}),
+    c.OpenSitting: ({"presiding"}, {S.LOBBY}),
+    c.Adjourn: ({"presiding"}, {S.IN_SESSION, S.TECH_SUSPENDED}),
+    c.Resume: ({"presiding"}, {S.RECESS, S.TECH_SUSPENDED}),
+    c.Close: ({"presiding"}, {S.IN_SESSION, S.RECESS, S.TECH_SUSPENDED}),
+    c.GoToStage: ({"presiding"}, {S.IN_SESSION}),
+    c.GiveFloor: ({"presiding"}, {S.IN_SESSION}),
+    c.OpenFloor: ({"presiding"}, {S.IN_SESSION}),
+    c.MuteParticipant: ({"presiding"}, LIVE),
+    c.UnmuteParticipant: ({"presiding"}, LIVE),
+    c.MuteAll: ({"presiding"}, LIVE),
+    c.Exclude: ({"presiding"}, LIVE),
+    c.Admit: ({"presiding"}, LIVE),
+    c.CallWitness: ({"presiding"}, {S.IN_SESSION}),
+    c.DismissWitness: ({"presiding"}, {S.IN_SESSION}),
+    c.AllowPresenting: ({"presiding"}, LIVE),
+    c.MarkAttendance: ({"clerk"}, LIVE),
+    c.AddNote: ({"clerk"}, LIVE),
+    c.RaiseHand: (RAISERS, LIVE),
+    c.LowerHand: (RAISERS | {"presiding", "clerk"}, LIVE),
+    c.SetMicrophone: (SENDERS, LIVE | {S.SCHEDULED}),
+    c.SetCamera: (SENDERS, LIVE | {S.SCHEDULED}),
+    c.ShowExhibit: (SHOWERS, {S.IN_SESSION}),
+    c.WithdrawExhibit: (SHOWERS, {S.IN_SESSION}),
+    c.Enter: (EVERYONE, set(S)),
+    c.Leave: (EVERYONE, set(S)),
+    c.SuspendForFault: (set(), {S.IN_SESSION}),
+    c.RecordGap: (set(), set(S)),
+}
+
+COMMANDS: tuple[c.Command, ...] = (
+    c.OpenLobby(), c.Cancel(), c.OpenSitting(), c.Adjourn(), c.Resume(), c.Close(), c.GoToStage(Stage.DEBATE),
+    c.GiveFloor(pid("plaintiff")), c.OpenFloor(), c.MuteParticipant(pid("plaintiff")), c.UnmuteParticipant(pid("plaintiff")),
+    c.MuteAll(), c.Exclude(pid("observer")), c.Admit(pid("third")), c.CallWitness(pid("witness")), c.DismissWitness(pid("expert")),
+    c.AllowPresenting(pid("defendant")), c.MarkAttendance(pid("plaintiff")), c.AddNote("记一行"), c.RaiseHand(HandReason.OBJECTION),
+    c.LowerHand(), c.SetMicrophone(on=False), c.SetCamera(on=False), c.ShowExhibit(EXHIBITS[0].id), c.WithdrawExhibit(), c.Enter(),
+    c.Leave(), c.SuspendForFault("media_lost"), c.RecordGap(pid("plaintiff"), "audio", 0, 10, "media_restart"),
+)  # fmt: skip
+
+
+def in_state(state: S) -> Sitting:
+    """A sitting in this state in which everybody is here and every command could be given."""
+    return replace(
+        a_sitting(),
+        state=state,
+        opened_at=NINE,
+        present=frozenset(ParticipantId(word) for word in EVERYONE),
+        called=frozenset({pid("expert")}),
+        excluded=frozenset({pid("third")}),
+    )
+
+
+def refusal(state: S, command: c.Command, word: str) -> UserError | None:
+    try:
+        decide(a_hearing(), in_state(state), command, actor(word), NINE)
+    except UserError as error:
+        return error
+    return None
+
+
+def test_the_table_is_complete() -> None:
+    assert set(RULES) == {command.type for command in EXPECTED} == {command.type for command in COMMANDS}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.type)
+def test_wrong_role_is_not_permitted_in_any_state(command: c.Command) -> None:
+    roles, _ = EXPECTED[type(command)]
+    for word, state in product(EVERYONE - roles, S):
+        assert isinstance(refusal(state, command, word), NotPermitted), (word, state)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.type)
+def test_right_role_in_wrong_state_is_not_now(command: c.Command) -> None:
+    roles, states = EXPECTED[type(command)]
+    for word, state in product(roles, set(S) - states):
+        assert isinstance(refusal(state, command, word), NotNow), (word, state)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.type)
+def test_right_role_in_right_state_is_not_refused_for_either(command: c.Command) -> None:
+    roles, states = EXPECTED[type(command)]
+    for word, state in product(roles, states):
+        error = refusal(state, command, word)
+        # The details (whose exhibit, whose hand) are the decisions' own affair, with their own tests.
+        assert not isinstance(error, NotPermitted | NotNow) or isinstance(command, c.ShowExhibit), (word, state, error)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.type)
+def test_the_server_gives_only_its_own_commands(command: c.Command) -> None:
+    sitting = in_state(S.IN_SESSION)
+    if isinstance(command, c.SuspendForFault | c.RecordGap):
+        assert decide(a_hearing(), sitting, command, SYSTEM, NINE)
+        return
+    with pytest.raises(NotPermitted):
+        decide(a_hearing(), sitting, command, SYSTEM, NINE)
+
+
+def test_nobody_borrows_a_role() -> None:
+    judge_by_claim = replace(actor("plaintiff"), role=actor("presiding").role)
+    with pytest.raises(NotPermitted):
+        decide(a_hearing(), in_state(S.IN_SESSION), c.Close(), judge_by_claim, NINE)
+    stranger = replace(actor("presiding"), participant_id=pid("nobody"))
+    with pytest.raises(NotPermitted):
+        decide(a_hearing(), in_state(S.IN_SESSION), c.Close(), stranger, NINE)
+
+
+def test_the_page_is_told_what_the_table_says() -> None:
+    hearing = a_hearing()
+    for word, state in product(EVERYONE, S):
+        person = hearing.participant(pid(word))
+        assert person is not None
+        told = allowed(hearing, in_state(state), person)
+        table = {k.type for k, (roles, states) in EXPECTED.items() if word in roles and state in states}
+        table -= {c.Enter.type, c.Leave.type}
+        if word in SHOWERS - {"presiding", "clerk"}:
+            table -= {c.ShowExhibit.type, c.WithdrawExhibit.type}  # no leave, nothing shown
+        assert told == table, (word, state)
+
+
+def test_a_dismissed_witness_may_do_nothing() -> None:
+    sitting = replace(in_state(S.IN_SESSION), called=frozenset(), dismissed=frozenset({pid("expert")}))
+    expert = a_hearing().participant(pid("expert"))
+    assert expert is not None
+    assert allowed(a_hearing(), sitting, expert) == frozenset()
