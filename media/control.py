@@ -6,9 +6,12 @@ batches to signaling's internal API as JSON: {"worker_id", "reports": [{"type", 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+import aiohttp
+from pydantic_core import to_jsonable_python
 
 from hearing.audience import GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
@@ -197,3 +200,50 @@ class MediaError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+CONTROL_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class HttpMediaControl:
+    """MediaControl over HTTP: the client of media/worker.py. `session` belongs to the caller."""
+
+    def __init__(self, base_url: str, token: str, session: aiohttp.ClientSession) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._session = session
+
+    async def apply_grants(self, table: GrantTable) -> int:
+        body = await self._request("PUT", f"{table.sitting_id}/grants", to_jsonable_python(asdict(table)))
+        return int(body["number"])
+
+    async def connect(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
+        body = await self._request("POST", f"{sitting_id}/peers", {"participant_id": participant_id, "peer_id": peer_id})
+        return tuple(Offer(**offer) for offer in body["offers"])
+
+    async def answer(self, sitting_id: SittingId, peer_id: str, connection: str, revision: int, sdp: str) -> None:
+        body = {"connection": connection, "revision": revision, "sdp": sdp}
+        await self._request("POST", f"{sitting_id}/peers/{peer_id}/answer", body)
+
+    async def restart_ice(self, sitting_id: SittingId, peer_id: str, connection: str) -> Offer:
+        return Offer(**await self._request("POST", f"{sitting_id}/peers/{peer_id}/restart_ice", {"connection": connection}))
+
+    async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None:
+        await self._request("DELETE", f"{sitting_id}/peers/{peer_id}", None)
+
+    async def close_sitting(self, sitting_id: SittingId) -> None:
+        await self._request("POST", f"{sitting_id}/close", {})
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        """Raises MediaError with the worker's code, or media_unreachable."""
+        url = f"{self._base_url}/control/sittings/{path}"
+        try:
+            async with self._session.request(
+                method, url, json=body, headers=self._headers, timeout=CONTROL_TIMEOUT
+            ) as response:
+                answer: dict[str, Any] = await response.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise MediaError("media_unreachable", "媒体服务器无法访问") from error
+        if response.status != 200:
+            raise MediaError(str(answer.get("code", "media_error")), str(answer.get("message", "")))
+        return answer

@@ -10,7 +10,7 @@ from hearing.model import ParticipantId
 from media import rtcp
 from media.aiortc_bridge import Certificate, now_ms
 from media.link import Link
-from media.sdp import Direction, MediaLine
+from media.sdp import Direction, MediaLine, TransportSide
 from media.settings import Network
 from media.sfu import Forwarder, Track
 
@@ -50,7 +50,7 @@ class Downlink(Link):
         self._lines = lines
         return changed or lines != list(self._offered)
 
-    async def take_answer(self, revision: int, sdp: str) -> None:
+    def take_answer(self, revision: int, sdp: str) -> TransportSide:
         """Accept the client's answer; the agreed tracks flow as soon as the transport runs."""
         answer = self.read_answer(revision, sdp)
         self._accepted = frozenset(
@@ -58,8 +58,8 @@ class Downlink(Link):
             for offered, answered in zip(self._offered, answer.lines, strict=True)
             if offered.direction.sends and answered.direction.receives
         )
-        await self.connect(answer.side)
         self.on_changed()
+        return answer.side
 
     def _on_rtcp(self, packet: bytes) -> None:
         for message in rtcp.read(packet):

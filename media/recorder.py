@@ -11,7 +11,7 @@ from hearing.audience import RECORDER, GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
 from hearing.timeline import t_ms as record_ms
 from media.aiortc_bridge import now_ms
-from media.control import GapFound, RecorderHealth, RecordingFinished, Report
+from media.control import GapFound, RecorderHealth, Report
 from media.segment_writer import OpenSegment, SegmentWriter
 from media.sfu import grants_to
 from media.track_recorder import COMMIT_MS, Place, TrackRecorder, recorder_for
@@ -19,7 +19,7 @@ from media.tracks import UpTrack
 
 STALLED_AFTER_MS = 5_000.0
 FAILURE_SHOWN_MS = 10_000.0
-FINISH_TICK_S = 0.05
+DRAIN_TICK_S = 0.05
 
 
 class Recorder:
@@ -85,12 +85,16 @@ class Recorder:
             recorder.permit(effective_ms, (recorder.track.source, recorder.track.kind) in self._granted)
         self._follow(self._place)
 
-    def stop(self, t_ms: float) -> None:
+    def stop(self, t_ms: float, closed_by: str = "stop") -> None:
         """End the interval: every track is recorded up to `t_ms`, then closed."""
         self._start_ms = None
         self._left.clear()
         for track_id in tuple(self._tracks):
-            self._end(track_id, t_ms, "stop")
+            self._end(track_id, t_ms, closed_by)
+
+    def stop_now(self, closed_by: str) -> None:
+        if self._place is not None:
+            self.stop(now_ms() - self._place.zero_ms, closed_by)
 
     def source_left(self, source: ParticipantId) -> None:
         """A participant's connection is gone: their tracks end now."""
@@ -177,18 +181,14 @@ class Recorder:
             detail = "stalled"
         return RecorderHealth(self.sitting_id, not detail, len(self._tracks), self._written_bytes, detail)
 
-    async def finish(self) -> RecordingFinished:
-        """Stop now if still running, wait until all is on the disk, and say so durably."""
-        if self._place is not None:
-            self.stop(now_ms() - self._place.zero_ms)
-            for _ in range(round(4 * COMMIT_MS / 1000 / FINISH_TICK_S)):
-                self.tick(now_ms())
-                if not self._ending:
-                    break
-                await asyncio.sleep(FINISH_TICK_S)
+    async def drain(self) -> None:
+        """After stop_now(): return when every segment is closed and on the disk."""
+        for _ in range(round(4 * COMMIT_MS / 1000 / DRAIN_TICK_S)):
+            self.tick(now_ms())
+            if not self._ending:
+                break
+            await asyncio.sleep(DRAIN_TICK_S)
         await self._writer.drain()
-        finished = await asyncio.to_thread(self._writer.spool.finish, self.sitting_id)
-        return RecordingFinished(self.sitting_id, finished.tracks)
 
 
 def _read_new_bytes(parts: Iterable[Path], read_back: dict[Path, int]) -> int:

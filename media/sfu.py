@@ -142,11 +142,9 @@ class Forwarder:
         self._by_ssrc: dict[int, Track] = {}
         self._grants: dict[tuple[ParticipantId, Kind], frozenset[ParticipantId]] = {}
 
-    def apply(self, grants: Iterable[Grant]) -> None:
-        """Put a grant table in force at once."""
+    def set_grants(self, grants: Iterable[Grant]) -> None:
+        """Take the grants of a table; refresh() puts them in force."""
         self._grants = {(grant.source, grant.kind): grant.receivers for grant in grants}
-        for track in self.tracks.values():
-            self._refresh(track)
 
     def track(self, source: ParticipantId, kind: Kind) -> Track:
         """The track of a participant's kind; made on first use and kept over reconnections."""

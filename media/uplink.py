@@ -13,7 +13,7 @@ from media.incoming import IncomingStream
 from media.link import Link
 from media.rtp_rewrite import extension, payload_offset, sequence_of, ssrc_of, timestamp_of
 from media.rtp_time import SenderClock
-from media.sdp import CLOCK_RATES_HZ, LEVEL_EXTENSION, PAYLOAD_TYPES, Direction, MediaLine
+from media.sdp import CLOCK_RATES_HZ, LEVEL_EXTENSION, PAYLOAD_TYPES, Direction, MediaLine, TransportSide
 from media.settings import Network
 from media.sfu import Forwarder, Track
 from media.speaking import SpeechGate, level_dbov
@@ -62,15 +62,15 @@ class Uplink(Link):
         self.endpoint.on_rtp = self._on_rtp
         self.endpoint.on_rtcp = self._on_rtcp
 
-    async def take_answer(self, revision: int, sdp: str) -> None:
+    def take_answer(self, revision: int, sdp: str) -> TransportSide:
         """Accept the client's answer; its streams are published even before their first packet."""
         answer = self.read_answer(revision, sdp)
         self._sending = frozenset(line.kind for line in answer.lines if line.direction.sends)
         for line in answer.lines:
             if line.direction.sends and line.ssrc is not None and line.ssrc not in self._publications:
                 self._publish(line.ssrc, line.kind)
-        await self.connect(answer.side)
         self.on_changed()
+        return answer.side
 
     def _publish(self, ssrc: int, kind: Kind) -> Publication:
         """A new stream of `kind`: it takes the track over from the stream before it."""
