@@ -70,7 +70,11 @@ class Access:
 
     async def log(self, visitor: Visitor, what: str, ip: str) -> None:
         """`what` is one of record | captions | play | exhibit_original | package."""
-        row = {"court_id": visitor.session.court_id, "hearing_id": visitor.entry.hearing.id, "session_subject": visitor.session.subject}
+        row = {
+            "court_id": visitor.session.court_id,
+            "hearing_id": visitor.entry.hearing.id,
+            "session_subject": visitor.session.subject,
+        }
         async with self._parts.database.transaction() as connection:
             await connection.execute(insert(access_log).values(**row, what=what, ip=ip, at=self._parts.clock.now()))
 

@@ -72,7 +72,11 @@ async def find_staff(connection: AsyncConnection, court_id: str, login: str) -> 
 
 async def colleagues(connection: AsyncConnection, court_id: str) -> list[StaffMember]:
     columns = (staff.c.id, staff.c.court_id, staff.c.name, staff.c.position)
-    query = select(*columns).where(staff.c.court_id == court_id, staff.c.disabled.is_(False)).order_by(staff.c.position, staff.c.login)
+    query = (
+        select(*columns)
+        .where(staff.c.court_id == court_id, staff.c.disabled.is_(False))
+        .order_by(staff.c.position, staff.c.login)
+    )
     return [StaffMember(*row, password_hash="") for row in await connection.execute(query)]
 
 
@@ -102,13 +106,25 @@ async def clear_failures(connection: AsyncConnection, login: str, ip: str, befor
 
 
 async def add_session(
-    connection: AsyncConnection, token_sha256: str, court_id: str, subject: dict[str, str], times: tuple[datetime, datetime], ip: str, agent: str
+    connection: AsyncConnection,
+    token_sha256: str,
+    court_id: str,
+    subject: dict[str, str],
+    times: tuple[datetime, datetime],
+    ip: str,
+    agent: str,
 ) -> None:
     """`subject` is {"staff_id": …} or {"participant_id": …}; `times` are creation and expiry."""
     created_at, expires_at = times
     await connection.execute(
         insert(sessions).values(
-            token_sha256=token_sha256, court_id=court_id, created_at=created_at, expires_at=expires_at, ip=ip[:60], user_agent=agent[:300], **subject
+            token_sha256=token_sha256,
+            court_id=court_id,
+            created_at=created_at,
+            expires_at=expires_at,
+            ip=ip[:60],
+            user_agent=agent[:300],
+            **subject,
         )
     )
 
@@ -148,7 +164,13 @@ async def revoke_sessions_of_participant(connection: AsyncConnection, participan
 
 
 async def add_link(
-    connection: AsyncConnection, link_id: str, court_id: str, participant_id: str, token_sha256: str, created_at: datetime, expires_at: datetime
+    connection: AsyncConnection,
+    link_id: str,
+    court_id: str,
+    participant_id: str,
+    token_sha256: str,
+    created_at: datetime,
+    expires_at: datetime,
 ) -> None:
     """A fresh link; the participant's older unused links are revoked."""
     await revoke_links(connection, participant_id, created_at)

@@ -61,7 +61,8 @@ def build_app(parts: Parts) -> web.Application:
     server.register_namespace(Gateway(settings, parts.clock, seating.presence, door.seat, handlers, metrics))
 
     app = web.Application(
-        middlewares=[errors_middleware(parts.clock, metrics), door_middleware(settings, authentication)], client_max_size=BODY_BYTES
+        middlewares=[errors_middleware(parts.clock, metrics), door_middleware(settings, authentication)],
+        client_max_size=BODY_BYTES,
     )
     app.on_response_prepare.append(set_security_headers(settings))
     app.add_routes(SessionApi(parts, authentication, seating).routes())
@@ -88,7 +89,9 @@ def _socket_server(settings: SignalingSettings) -> socketio.AsyncServer:
     )  # fmt: skip
 
 
-def _running(watch: MediaWatch, steering: Steering, seating: Seating, errands: Errands) -> Callable[[web.Application], AsyncIterator[None]]:
+def _running(
+    watch: MediaWatch, steering: Steering, seating: Seating, errands: Errands
+) -> Callable[[web.Application], AsyncIterator[None]]:
     """What runs beside the requests. Closing order: watch, departures, errands; the caller closes database and store."""
 
     async def context(_: web.Application) -> AsyncIterator[None]:

@@ -70,10 +70,17 @@ def _person(person: Participant, sitting: Sitting, ready: Readiness, now: dateti
 
 def _status(person: Participant, sitting: Sitting, link: Link | None, test: dict[str, str] | None) -> Status:
     if person.id in sitting.present:
-        inside = place_of(sitting, person) is Place.COURTROOM and sitting.state not in (SittingState.SCHEDULED, SittingState.LOBBY)
+        inside = place_of(sitting, person) is Place.COURTROOM and sitting.state not in (
+            SittingState.SCHEDULED,
+            SittingState.LOBBY,
+        )
         return "present" if inside else "waiting"
     if test is not None:
-        return "tested" if test.get("microphone") == "ok" and test.get("camera") == "ok" and test.get("speaker") != "failed" else "test_failed"
+        return (
+            "tested"
+            if test.get("microphone") == "ok" and test.get("camera") == "ok" and test.get("speaker") != "failed"
+            else "test_failed"
+        )
     return "opened" if link is not None and link.used_at is not None else "not_opened"
 
 

@@ -68,8 +68,8 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
 })  # fmt: skip
 
 LAW_STATUS: Mapping[type[CourtError], int] = MappingProxyType({
-    InvalidField: 400, NotPermitted: 403, UnknownId: 404, NotNow: 409, RoomFull: 409, Conflict: 409, UserError: 400, ServerFault: 503,
-    CourtError: 500,
+    InvalidField: 400, NotPermitted: 403, UnknownId: 404, NotNow: 409, RoomFull: 409, Conflict: 409, UserError: 400,
+    ServerFault: 503, CourtError: 500,
 })  # fmt: skip
 """By type, nearest ancestor first: who is at fault decides the status."""
 

@@ -42,7 +42,13 @@ class Gateway(socketio.AsyncNamespace):
     """Socket.IO namespace /court."""
 
     def __init__(
-        self, settings: SignalingSettings, clock: Clock, presence: Presence, door: Door, handlers: Mapping[str, Handler], metrics: Metrics
+        self,
+        settings: SignalingSettings,
+        clock: Clock,
+        presence: Presence,
+        door: Door,
+        handlers: Mapping[str, Handler],
+        metrics: Metrics,
     ) -> None:
         super().__init__(NAMESPACE)
         missing = sorted({*protocol.COURT_COMMANDS, *protocol.CONNECTION_COMMANDS} - handlers.keys())
@@ -119,5 +125,3 @@ class Gateway(socketio.AsyncNamespace):
             return False
         seat.commands_at.append(now)
         return True
-
-

@@ -86,7 +86,9 @@ class HearingApi:
         session = _clerk(session_of(request))
         body = parse_body(NewHearing, await request.read())
         created = await self._parts.hearings.create_hearing(_set_down(session, body))
-        links = [await self._link(person, session.court_id) for person in created.hearing.participants if person.staff_id is None]
+        links = [
+            await self._link(person, session.court_id) for person in created.hearing.participants if person.staff_id is None
+        ]
         return answer(HearingCreated(hearing_id=created.hearing.id, sitting_id=created.sitting.id, links=links), status=201)
 
     async def hearing(self, request: web.Request) -> web.Response:
@@ -153,7 +155,9 @@ def _moment(request: web.Request, name: str, default: datetime) -> datetime:
 
 def _set_down(session: Session, body: NewHearing) -> SetDown:
     people = tuple(
-        NewPerson(person.key, person.role, person.name, person.represents, StaffId(person.staff_id) if person.staff_id else None)
+        NewPerson(
+            person.key, person.role, person.name, person.represents, StaffId(person.staff_id) if person.staff_id else None
+        )
         for person in body.participants
     )
     return SetDown(

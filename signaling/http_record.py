@@ -83,7 +83,9 @@ class RecordApi:
     async def _segment_row(self, request: web.Request) -> tuple[str, int]:
         info = request.match_info
         query = select(segments.c.object_key, segments.c.bytes).where(
-            segments.c.sitting_id == info["sitting_id"], segments.c.track_id == info["track_id"], segments.c.index == int(info["index"])
+            segments.c.sitting_id == info["sitting_id"],
+            segments.c.track_id == info["track_id"],
+            segments.c.index == int(info["index"]),
         )
         async with self._parts.database.read() as connection:
             row = (await connection.execute(query)).one_or_none()

@@ -87,7 +87,8 @@ class SessionApi:
             return Me(kind="none", court_name=court.name if court else "")
         me = Me(
             kind="staff" if session.staff_id else "participant", court_name=session.court_name, name=session.name,
-            position=session.position, participant_id=session.participant_id, hearing_id=session.hearing_id, csrf=csrf_of(token),
+            position=session.position, participant_id=session.participant_id, hearing_id=session.hearing_id,
+            csrf=csrf_of(token),
         )  # fmt: skip
         if session.hearing_id is None:
             return me
@@ -101,5 +102,7 @@ class SessionApi:
         mine = participants.c.staff_id == session.staff_id if session.staff_id else participants.c.id == session.participant_id
         result = {"self_test": body.model_dump(mode="json"), "self_tested_at": self._parts.clock.now()}
         async with self._parts.database.transaction() as connection:
-            await connection.execute(update(participants).where(mine, participants.c.court_id == session.court_id).values(**result))
+            await connection.execute(
+                update(participants).where(mine, participants.c.court_id == session.court_id).values(**result)
+            )
         return web.Response(status=204)

@@ -30,12 +30,16 @@ class StaticFiles:
         found = await asyncio.to_thread(self._file, path)
         if found is not None:
             kept = path.startswith(f"{HASHED_FOLDER}/")
-            return web.FileResponse(found, headers={"Cache-Control": "public, max-age=31536000, immutable" if kept else "no-cache"})
+            return web.FileResponse(
+                found, headers={"Cache-Control": "public, max-age=31536000, immutable" if kept else "no-cache"}
+            )
         if path.startswith(f"{HASHED_FOLDER}/"):  # an old page asks for a file of an old build
             raise Refused("not_found")
         index = await asyncio.to_thread(self._file, "index.html")
         if index is None:
-            return web.Response(status=503, text="网页尚未构建，请先运行 make run。", content_type="text/plain", charset="utf-8")
+            return web.Response(
+                status=503, text="网页尚未构建，请先运行 make run。", content_type="text/plain", charset="utf-8"
+            )
         return web.FileResponse(index, headers={"Cache-Control": "no-cache"})
 
     def _file(self, path: str) -> Path | None:

@@ -10,9 +10,13 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter("court_http_requests_total", "HTTP requests", ("method", "route", "status"), registry=self.registry)
+        self.requests = Counter(
+            "court_http_requests_total", "HTTP requests", ("method", "route", "status"), registry=self.registry
+        )
         self.commands = Counter("court_commands_total", "Commands of browsers", ("command", "outcome"), registry=self.registry)
         self.command_seconds = Histogram("court_command_seconds", "Time to acknowledge a command", registry=self.registry)
         self.sockets = Gauge("court_sockets", "Seats held by a live socket", registry=self.registry)
         self.live_sittings = Gauge("court_live_sittings", "Sittings from lobby to close", registry=self.registry)
-        self.media_silence_s = Gauge("court_media_silence_seconds", "Since when the media worker is unheard", registry=self.registry)
+        self.media_silence_s = Gauge(
+            "court_media_silence_seconds", "Since when the media worker is unheard", registry=self.registry
+        )

@@ -77,7 +77,11 @@ def _id(data: Mapping[str, object], field: str) -> str:
 
 def _refuse_naive_times(body: object) -> None:
     """A time without a zone means another moment in every process: never taken."""
-    fields = type(body).model_fields.keys() if isinstance(body, BaseModel) else (f.name for f in dataclasses.fields(cast("Any", body)))
+    fields = (
+        type(body).model_fields.keys()
+        if isinstance(body, BaseModel)
+        else (f.name for f in dataclasses.fields(cast("Any", body)))
+    )
     for name in fields:
         value = getattr(body, name)
         if isinstance(value, datetime) and value.tzinfo is None:

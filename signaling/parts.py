@@ -62,5 +62,3 @@ class Parts:
     """The MediaControl of the worker at a control address (one HTTP session behind all)."""
     wake: Wake = field(default_factory=SleepingWake)
     """Tells job workers that a job was written."""
-
-

@@ -29,8 +29,8 @@ COURT_COMMANDS: dict[str, type] = {
     for c in (
         law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.Cancel, law.GoToStage, law.GiveFloor,
         law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance,
-        law.CallWitness, law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera, law.AllowPresenting,
-        law.ShowExhibit, law.WithdrawExhibit, law.AddNote,
+        law.CallWitness, law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera,
+        law.AllowPresenting, law.ShowExhibit, law.WithdrawExhibit, law.AddNote,
     )
 }  # fmt: skip
 """Commands of the law that a browser may send; the dataclasses of hearing/commands.py are their bodies."""

@@ -45,7 +45,9 @@ class RecordingWatch:
             self._watched.pop(sitting.id, None)
             if sitting.opened_at is None:
                 return Recording("off")
-            return Recording("stopped", "闭庭" if sitting.state in OVER else "休庭" if sitting.state is SittingState.RECESS else "技术中断")
+            return Recording(
+                "stopped", "闭庭" if sitting.state in OVER else "休庭" if sitting.state is SittingState.RECESS else "技术中断"
+            )
         now = self._clock.monotonic()
         watched = self._watched.setdefault(sitting.id, _Watched(now))
         if watched.health is None:

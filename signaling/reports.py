@@ -42,7 +42,8 @@ log = structlog.get_logger("signaling.reports")
 ADAPTERS: dict[str, TypeAdapter[Any]] = {
     report.type: TypeAdapter(report)
     for report in (
-        WorkerStarted, WorkerAlive, PeerState, OfferMade, Speaking, Quality, RecorderHealth, GapFound, RecordingFinished, SegmentStored,
+        WorkerStarted, WorkerAlive, PeerState, OfferMade, Speaking, Quality, RecorderHealth, GapFound,
+        RecordingFinished, SegmentStored,
     )
 }  # fmt: skip
 
@@ -83,8 +84,12 @@ class Reports:
             case PeerState():
                 await self._peer_state(report)
             case OfferMade():
-                offer = OfferView.model_validate({"connection": report.connection, "revision": report.revision, "sdp": report.sdp})
-                await self._broadcast.send(report.sitting_id, report.participant_id, MediaOffered(peer_id=report.peer_id, offer=offer))
+                offer = OfferView.model_validate(
+                    {"connection": report.connection, "revision": report.revision, "sdp": report.sdp}
+                )
+                await self._broadcast.send(
+                    report.sitting_id, report.participant_id, MediaOffered(peer_id=report.peer_id, offer=offer)
+                )
             case Speaking():
                 await self._speaking(report)
             case Quality():
@@ -102,7 +107,9 @@ class Reports:
         hearing, _ = await self._parts.hearings.load(report.sitting_id)
         async with self._parts.database.transaction() as connection:
             for end in report.tracks:
-                await insert_once(connection, track_ends, {**asdict(end), "court_id": hearing.court_id, "sitting_id": report.sitting_id})
+                await insert_once(
+                    connection, track_ends, {**asdict(end), "court_id": hearing.court_id, "sitting_id": report.sitting_id}
+                )
         log.info("recording finished", sitting_id=report.sitting_id, tracks=len(report.tracks))
 
     async def _record_gap(self, report: GapFound) -> None:
@@ -112,7 +119,13 @@ class Reports:
         await self._acts.give(report.sitting_id, gap, SYSTEM, f"gap_{digest}")
 
     async def _peer_state(self, report: PeerState) -> None:
-        log.info("peer", sitting_id=report.sitting_id, participant_id=report.participant_id, peer_id=report.peer_id, state=report.state)
+        log.info(
+            "peer",
+            sitting_id=report.sitting_id,
+            participant_id=report.participant_id,
+            peer_id=report.peer_id,
+            state=report.state,
+        )
         if report.state == "lost":
             await self._broadcast.send(report.sitting_id, report.participant_id, MediaLost(reason="peer_lost"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -41,10 +41,28 @@ export interface CommandHeader {
 }
 """
 
+EMITTED_BY_BROWSER = "/** What the browser emits on /court; always answered once. */\nexport interface ClientToServerEvents"
+EMITTED_BY_SERVER = "/** What the server emits on /court. */\nexport interface ServerToClientEvents"
+
+FOOTER = """export type CommandName = keyof ClientToServerEvents
+export type EventName = keyof ServerToClientEvents
+type Command<Name extends CommandName> = Parameters<ClientToServerEvents[Name]>[0]
+/** The fields of a command without its header. */
+export type CommandFields<Name extends CommandName> = Omit<Command<Name>, keyof CommandHeader>
+export type EventBody<Name extends EventName> = Parameters<ServerToClientEvents[Name]>[0]
+"""
+
 SENT_BY_BROWSER = frozenset({"SignIn", "ExchangeLink", "NewParticipant", "NewHearing", "SelfTest"})
 """HTTP bodies the browser writes: their defaulted fields may be left out. The server always writes every field."""
 
-SCALARS: dict[object, str] = {str: "string", int: "number", float: "number", bool: "boolean", datetime: "string", type(None): "null"}
+SCALARS: dict[object, str] = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "boolean",
+    datetime: "string",
+    type(None): "null",
+}
 
 
 class Unwritable(TypeError):
@@ -130,9 +148,10 @@ def constant_name(enum: type[StrEnum]) -> str:
     return f"{snake.upper()}S"
 
 
-def event_map(name: str, entries: dict[str, type], signature: Callable[[str], str]) -> str:
-    lines = "".join(f'  "{event}": {signature(owner.__name__)}\n' for event, owner in entries.items())
-    return f"export interface {name} {{\n{lines}}}\n"
+def event_map(opening: str, entries: dict[str, type], signature: str) -> str:
+    """A map from event names to signatures, in which {} stands for the body's type."""
+    lines = "".join(f'  "{event}": {signature.format(owner.__name__)}\n' for event, owner in entries.items())
+    return f"{opening} {{\n{lines}}}\n"
 
 
 def generate() -> str:
@@ -145,17 +164,9 @@ def generate() -> str:
     blocks += [enum_text(enum) for enum in dict.fromkeys(enums_in(iter(hints)))]
     blocks += [interface(command, command_fields(command), "CommandHeader") for command in commands.values()]
     blocks += [interface(model, message_fields(model, model.__name__ in SENT_BY_BROWSER)) for model in models]
-    blocks.append("/** What the browser emits on /court; always answered once. */\n"
-                  + event_map("ClientToServerEvents", commands, lambda body: f"(command: {body}, ack: (answer: Ack) => void) => void"))  # fmt: skip
-    blocks.append("/** What the server emits on /court. */\n"
-                  + event_map("ServerToClientEvents", dict(protocol.EVENTS), lambda body: f"(event: {body}) => void"))  # fmt: skip
-    blocks.append(
-        "export type CommandName = keyof ClientToServerEvents\n"
-        "export type EventName = keyof ServerToClientEvents\n"
-        "/** The fields of a command without its header. */\n"
-        "export type CommandFields<Name extends CommandName> = Omit<Parameters<ClientToServerEvents[Name]>[0], keyof CommandHeader>\n"
-        "export type EventBody<Name extends EventName> = Parameters<ServerToClientEvents[Name]>[0]\n"
-    )
+    blocks.append(event_map(EMITTED_BY_BROWSER, commands, "(command: {}, ack: (answer: Ack) => void) => void"))
+    blocks.append(event_map(EMITTED_BY_SERVER, dict(protocol.EVENTS), "(event: {}) => void"))
+    blocks.append(FOOTER)
     return "\n".join(blocks)
 
 

@@ -89,6 +89,9 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
     """The sitting as `viewer` may see it."""
     hearing, sitting, inside = scene.hearing, scene.sitting, is_inside(scene.sitting, viewer)
     showing = sitting.showing if inside else None
+    shown = (
+        ShowingView(exhibit_id=showing.exhibit_id, page=showing.page, presenter_id=showing.presenter_id) if showing else None
+    )
     return SittingView(
         id=sitting.id, number=sitting.ledger_number, ordinal=sitting.number, hearing=hearing_view(hearing, scene.court_name),
         me=viewer.id, state=sitting.state, stage=sitting.stage,
@@ -101,7 +104,7 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
             HandView(participant_id=hand.participant_id, reason=hand.reason, raised_at=hand.raised_at)
             for hand in sitting.hands if inside or hand.participant_id == viewer.id
         ],
-        showing=ShowingView(exhibit_id=showing.exhibit_id, page=showing.page, presenter_id=showing.presenter_id) if showing else None,
+        showing=shown,
         exhibits=[exhibit_view(exhibit) for exhibit in scene.exhibits if may_open_exhibit(sitting, viewer, exhibit.id)],
         allowed=sorted(permissions.allowed(hearing, sitting, viewer)), recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",

@@ -68,7 +68,9 @@ class Seating:
         return Joined(
             sitting=sitting_view(scene, viewer),
             captions=await self._draft.captions(hearing, sitting, viewer.id, after_ms),
-            ice_servers=[IceServerView(urls=list(s.urls), username=s.username, credential=s.credential) for s in settings.ice_servers],
+            ice_servers=[
+                IceServerView(urls=list(s.urls), username=s.username, credential=s.credential) for s in settings.ice_servers
+            ],
             relay_only=settings.relay_only,
         )
 

@@ -42,7 +42,9 @@ class Draft:
         for utterance in saved:
             await self._broadcast.line(hearing, sitting, speech_line(hearing, opened_at, utterance))
 
-    async def captions(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, after_ms: int | None) -> list[CaptionView]:
+    async def captions(
+        self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, after_ms: int | None
+    ) -> list[CaptionView]:
         """The lines this viewer may read, in order; only those that end after `after_ms`, where given."""
         speech = await self._speech(hearing, sitting)
         lines = await self._broadcast.lines(hearing, sitting, viewer, speech)
@@ -53,7 +55,9 @@ class Draft:
             return []
         async with self._parts.database.read() as connection:
             corrected = await store.lines(connection, sitting.id)
-        return [speech_line(hearing, sitting.opened_at, replace(line.utterance, text=line.text)) for line in corrected if line.text]
+        return [
+            speech_line(hearing, sitting.opened_at, replace(line.utterance, text=line.text)) for line in corrected if line.text
+        ]
 
     async def heads(self) -> dict[str, int]:
         """Per track of the live sittings, where its last stored line ends."""

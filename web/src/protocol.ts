@@ -572,6 +572,7 @@ export interface ServerToClientEvents {
 
 export type CommandName = keyof ClientToServerEvents
 export type EventName = keyof ServerToClientEvents
+type Command<Name extends CommandName> = Parameters<ClientToServerEvents[Name]>[0]
 /** The fields of a command without its header. */
-export type CommandFields<Name extends CommandName> = Omit<Parameters<ClientToServerEvents[Name]>[0], keyof CommandHeader>
+export type CommandFields<Name extends CommandName> = Omit<Command<Name>, keyof CommandHeader>
 export type EventBody<Name extends EventName> = Parameters<ServerToClientEvents[Name]>[0]
