@@ -32,8 +32,8 @@ class Reporter:
 
     def __init__(self, session: aiohttp.ClientSession, signaling_url: str, token: str, worker_id: str) -> None:
         self._session = session
-        self._url = f"{signaling_url}/internal/media/reports"
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._signaling_url = signaling_url
+        self._token = token
         self._worker_id = worker_id
         self._waiting: deque[tuple[Report, Callable[[], None] | None]] = deque()
         self._arrived = asyncio.Event()
@@ -71,16 +71,22 @@ class Reporter:
                 await asyncio.sleep(RETRY_S)
 
     async def _post(self, reports: list[Report]) -> bool:
-        body = {"worker_id": self._worker_id, "reports": [report_json(report) for report in reports]}
-        try:
-            async with self._session.post(self._url, json=body, headers=self._headers, timeout=TIMEOUT) as response:
-                accepted = response.status == 200
-                problem = "" if accepted else f"HTTP {response.status}"
-        except (aiohttp.ClientError, TimeoutError) as error:
-            accepted, problem = False, type(error).__name__
-        if accepted == self._away:
+        problem = await post(self._session, self._signaling_url, self._token, self._worker_id, reports)
+        if bool(problem) != self._away:
             _log.warning(
-                "reports_refused" if not accepted else "reports_accepted_again", problem=problem, waiting=len(self._waiting)
+                "reports_refused" if problem else "reports_accepted_again", problem=problem, waiting=len(self._waiting)
             )
-        self._away = not accepted
-        return accepted
+        self._away = bool(problem)
+        return not problem
+
+
+async def post(session: aiohttp.ClientSession, signaling_url: str, token: str, worker_id: str, reports: list[Report]) -> str:
+    """Send one batch; returns "" when signaling accepted it, else what went wrong."""
+    body = {"worker_id": worker_id, "reports": [report_json(report) for report in reports]}
+    headers = {"Authorization": f"Bearer {token}"}
+    url = f"{signaling_url.rstrip('/')}/internal/media/reports"
+    try:
+        async with session.post(url, json=body, headers=headers, timeout=TIMEOUT) as response:
+            return "" if response.status == 200 else f"HTTP {response.status}"
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return type(error).__name__
