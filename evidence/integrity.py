@@ -69,6 +69,6 @@ def clean_text(text: str) -> str:
 
 def clean_file_name(file_name: str) -> str:
     """The bare name of an uploaded file, without any path, at most FILE_NAME_MAX characters, its ending kept."""
-    bare = PurePosixPath(clean_text(file_name).replace("\\", "/")).name or "未命名"
+    bare = PurePosixPath(clean_text(file_name).replace("\\", "/")).name.lstrip(".") or "未命名"
     ending = PurePosixPath(bare).suffix[:20]
     return bare if len(bare) <= FILE_NAME_MAX else bare[: FILE_NAME_MAX - len(ending)] + ending

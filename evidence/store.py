@@ -31,7 +31,7 @@ async def exhibit(connection: AsyncConnection, exhibit_id: str) -> Exhibit | Non
 
 
 async def exhibits_of(connection: AsyncConnection, hearing_id: str) -> list[Exhibit]:
-    """All exhibits of a hearing: the court's, then side by side in order of number."""
+    """All exhibits of a hearing by side (plaintiff, defendant, third party, court) and number."""
     query = select(exhibits).where(exhibits.c.hearing_id == hearing_id)
     found = [_exhibit(row) for row in (await connection.execute(query)).mappings()]
     order = list(Side)

@@ -1,0 +1,170 @@
+"""Intervals, stages, showings and gaps as they follow from the ledger alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hearing import events as law
+from hearing.ledger import Recorded
+from hearing.model import (
+    CourtId,
+    ExhibitId,
+    Hearing,
+    HearingId,
+    Participant,
+    ParticipantId,
+    Procedure,
+    Role,
+    SittingId,
+    SittingState,
+    Stage,
+)
+from record.course import Course, course_of, intervals, showings, stages
+from record.gaps import TrackCover, gaps_of
+from record.verify import BENIGN, COVER_MS, subtract
+
+ZERO = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
+A, JUDGE, WITNESS = ParticipantId("part_a"), ParticipantId("part_j"), ParticipantId("part_w")
+HEARING = Hearing(
+    HearingId("hear_1"), CourtId("court_1"), "1", "", "", Procedure.ORDINARY, True, "", ZERO,
+    (Participant(A, Role.PLAINTIFF, "张伟", "原"), Participant(JUDGE, Role.PRESIDING_JUDGE, "陈静", "审"), Participant(WITNESS, Role.WITNESS, "王芳", "证")),
+)  # fmt: skip
+
+
+def at(ms: int) -> datetime:
+    return ZERO + timedelta(milliseconds=ms)
+
+
+def course(*events: law.Event) -> Course:
+    whole = (law.ParticipantEntered(at(-500), A), law.SittingOpened(at(0)), *events)
+    entries = [Recorded(n, SittingId("sit_1"), e.at, None, None, None, e, None) for n, e in enumerate(whole, start=1)]
+    found = course_of(entries, at(100_000))
+    assert found is not None
+    return found
+
+
+def track(*covers: tuple[int, int], kind: str = "audio", who: ParticipantId = A, finished: bool = True) -> TrackCover:
+    return TrackCover(f"{who}-{kind}", who, kind, covers, finished)
+
+
+def causes(found: Course, cover: TrackCover) -> list[tuple[str, int, int]]:
+    return [(gap.cause, gap.t0_ms, gap.t1_ms) for gap in gaps_of(found, HEARING, cover)]
+
+
+def test_before_the_opening_there_is_no_course() -> None:
+    lobby = law.LobbyOpened(at(-9))
+    assert course_of([Recorded(1, SittingId("sit_1"), lobby.at, None, None, None, lobby, None)], at(0)) is None
+
+
+def test_intervals_carry_state_cause_and_what_is_recorded() -> None:
+    found = intervals(
+        course(
+            law.SittingAdjourned(at(1000), None), law.SittingResumed(at(3000)), law.SittingSuspended(at(4000), "媒体服务中断"),
+            law.SittingResumed(at(6000)), law.SittingClosed(at(9000)),
+        )
+    )  # fmt: skip
+    assert [(i.state, i.t0_ms, i.t1_ms, i.recorded, i.cause) for i in found] == [
+        (SittingState.IN_SESSION, 0, 1000, "full", ""),
+        (SittingState.RECESS, 1000, 3000, "none", "休庭"),
+        (SittingState.IN_SESSION, 3000, 4000, "full", ""),
+        (SittingState.TECH_SUSPENDED, 4000, 6000, "none", "媒体服务中断"),
+        (SittingState.IN_SESSION, 6000, 9000, "full", ""),
+    ]
+
+
+@given(st.lists(st.integers(0, 5000), max_size=8), st.integers(5000, 9000))
+def test_intervals_never_leave_a_hole(breaks: list[int], end: int) -> None:
+    moves: list[law.Event] = [
+        law.SittingAdjourned(at(ms), None) if index % 2 == 0 else law.SittingResumed(at(ms))
+        for index, ms in enumerate(sorted(breaks))
+    ]
+    found = intervals(course(*moves, law.SittingClosed(at(end))))
+    assert found[0].t0_ms == 0
+    assert found[-1].t1_ms == end
+    assert all(one.t1_ms == other.t0_ms for one, other in zip(found, found[1:], strict=False))
+
+
+def test_a_stage_held_twice_gives_two_spans() -> None:
+    found = stages(
+        course(
+            law.StageEntered(at(100), Stage.INVESTIGATION, Stage.OPENING), law.StageEntered(at(500), Stage.DEBATE, Stage.INVESTIGATION),
+            law.StageEntered(at(700), Stage.INVESTIGATION, Stage.DEBATE), law.SittingClosed(at(900)),
+        )
+    )  # fmt: skip
+    assert [(s.stage, s.t0_ms, s.t1_ms) for s in found] == [
+        (Stage.OPENING, 0, 100), (Stage.INVESTIGATION, 100, 500), (Stage.DEBATE, 500, 700), (Stage.INVESTIGATION, 700, 900),
+    ]  # fmt: skip
+
+
+def test_a_page_is_shown_until_the_next_or_the_break() -> None:
+    exhibit = ExhibitId("exh_1")
+    found = showings(
+        course(
+            law.ExhibitShown(at(100), exhibit, 1, A), law.ExhibitShown(at(300), exhibit, 2, A),
+            law.SittingAdjourned(at(400), None), law.SittingResumed(at(800)), law.SittingClosed(at(900)),
+        )
+    )  # fmt: skip
+    assert [(s.page, s.t0_ms, s.t1_ms) for s in found] == [(1, 100, 300), (2, 300, 400)]
+
+
+def test_holes_are_explained_by_the_ledger() -> None:
+    found = course(
+        law.CameraSet(at(2000), A, on=False), law.CameraSet(at(4000), A, on=True),
+        law.ParticipantLeft(at(6000), A, "left"), law.ParticipantEntered(at(8000), A), law.SittingClosed(at(9000)),
+    )  # fmt: skip
+    assert causes(found, track((0, 2000), (4000, 6000), (8000, 9000), kind="video")) == [
+        ("camera_off", 2000, 4000), ("absent", 6000, 8000),
+    ]  # fmt: skip
+
+
+def test_a_reported_gap_keeps_its_cause_and_what_it_leaves_open_is_named() -> None:
+    found = course(law.GapRecorded(at(5000), A, "audio", 2000, 3000, "media_restart"), law.SittingClosed(at(9000)))
+    assert causes(found, track((0, 2000), (4000, 9000))) == [("media_restart", 2000, 3000), ("no_media", 3000, 4000)]
+
+
+def test_a_lost_connection_is_not_called_an_absence_before_the_ledger_knew_it() -> None:
+    found = course(law.ParticipantLeft(at(6000), A, "lost"), law.ParticipantEntered(at(7000), A), law.SittingClosed(at(9000)))
+    assert causes(found, track((0, 4000), (7000, 9000))) == [("connection_lost", 4000, 6000), ("absent", 6000, 7000)]
+
+
+def test_a_witness_is_outside_until_called_and_after() -> None:
+    found = course(
+        law.ParticipantEntered(at(1), WITNESS), law.WitnessCalled(at(3000), WITNESS), law.WitnessDismissed(at(6000), WITNESS),
+        law.SittingClosed(at(9000)),
+    )  # fmt: skip
+    assert [c for c in causes(found, track((3000, 6000), who=WITNESS)) if c[0] != "absent"] == [
+        ("outside", 1, 3000), ("outside", 6000, 9000),
+    ]  # fmt: skip
+
+
+def test_the_floor_of_another_explains_silence_of_a_party_not_of_the_bench() -> None:
+    found = course(
+        law.ParticipantEntered(at(0), JUDGE),
+        law.FloorGiven(at(2000), WITNESS),
+        law.FloorOpened(at(4000)),
+        law.SittingClosed(at(9000)),
+    )
+    assert causes(found, track((0, 2000), (4000, 9000))) == [("muted", 2000, 4000)]
+    assert causes(found, track((0, 2000), (4000, 9000), who=JUDGE)) == [("no_media", 2000, 4000)]
+
+
+def test_an_unfinished_recording_is_said_to_be_one() -> None:
+    found = course(law.SittingClosed(at(9000)))
+    assert causes(found, track((0, 5000), finished=False)) == [("recording_unfinished", 5000, 9000)]
+    assert not {"recording_unfinished", "no_media", "connection_lost", "media_restart"} & BENIGN
+
+
+@given(st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 9000)), max_size=5), st.lists(st.integers(1, 8999), max_size=6))
+def test_whatever_is_missing_is_declared(pairs: list[tuple[int, int]], marks: list[int]) -> None:
+    moves: list[law.Event] = [
+        [law.ParticipantLeft(at(ms), A, "left"), law.ParticipantEntered(at(ms), A), law.MicrophoneSet(at(ms), A, on=False)][
+            index % 3
+        ]
+        for index, ms in enumerate(sorted(marks))
+    ]
+    found, covers = course(*moves, law.SittingClosed(at(9000))), [(min(p), max(p)) for p in pairs]
+    declared = [(gap.t0_ms, gap.t1_ms) for gap in gaps_of(found, HEARING, track(*covers))]
+    assert all(t1 - t0 <= COVER_MS for t0, t1 in subtract((0, 9000), [*covers, *declared]))
