@@ -76,7 +76,7 @@ async def heads(connection: AsyncConnection, sitting_ids: Iterable[SittingId]) -
         .where(utterances.c.sitting_id.in_(list(sitting_ids)))
         .group_by(utterances.c.track_id)
     )
-    return dict((await connection.execute(query)).tuples())
+    return dict((await connection.execute(query)).tuples().all())
 
 
 async def add_revision(connection: AsyncConnection, court_id: CourtId, sitting_id: SittingId, revision: Revision) -> None:
