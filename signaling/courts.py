@@ -16,7 +16,7 @@ class CourtNames:
         self._names: dict[str, str] = {}
 
     async def name(self, court_id: str) -> str:
-        """ "" for a court that is not there."""
+        """The name; an empty text for a court that is not there."""
         if court_id not in self._names:
             async with self._database.read() as connection:
                 found = (await connection.execute(select(courts.c.name).where(courts.c.id == court_id))).scalar_one_or_none()
