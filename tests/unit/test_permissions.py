@@ -23,7 +23,7 @@ EVERYONE = SENDERS | {"observer"}
 RAISERS = SENDERS - {"presiding", "judge", "assessor", "clerk"}
 SHOWERS = {"presiding", "clerk", "plaintiff", "defendant", "third", "counsel"}
 
-EXPECTED: dict[type, tuple[set[str], set[S]]] = {
+EXPECTED: dict[type[c.Command], tuple[set[str], set[S]]] = {
     c.OpenLobby: ({"presiding", "clerk"}, {S.SCHEDULED}),
     c.Cancel: ({"presiding", "clerk"}, {S.SCHEDULED, S.LOBBY}),
     c.OpenSitting: ({"presiding"}, {S.LOBBY}),

@@ -322,10 +322,11 @@ def test_there_is_no_such_exhibit_or_person() -> None:
 
 
 def test_nothing_stays_on_the_screen_out_of_session() -> None:
-    for who, command in (("presiding", c.Adjourn()), (SYSTEM, c.SuspendForFault("media_lost"))):
+    pauses: list[tuple[str | Actor, c.Command]] = [("presiding", c.Adjourn()), (SYSTEM, c.SuspendForFault("media_lost"))]
+    for who, command in pauses:
         court = in_session()
         court.do("clerk", c.ShowExhibit(EXHIBITS[0].id))
-        assert kinds(court.do(who, command))[0] == "exhibit.withdrawn"  # type: ignore[arg-type]
+        assert kinds(court.do(who, command))[0] == "exhibit.withdrawn"
         assert court.sitting.showing is None
 
 
