@@ -2,6 +2,8 @@
 import "@/styles/tokens.css";
 import "@/styles/components.css";
 import "@/styles/icons.css";
+import "@/styles/forms.css";
+import "@/styles/room.css";
 
 import { createApp } from "vue";
 

@@ -1,11 +1,14 @@
 /** `window.__court` on pages opened with `?debug=1`: counters for browser tests and support. No names, no speech. */
 import type { ShallowRef } from "vue";
 
-import type { CourtPeer } from "@/court/peer";
-import type { CourtState } from "@/court/state";
+import type { Seat } from "@/court/seat";
 
-export interface InboundSummary {
+import type { StreamMap } from "./useCourtroom";
+
+export interface RtpSummary {
   leg: "up" | "down";
+  /** Whose track this is (down only). */
+  participant: string | null;
   mid: string;
   type: string;
   kind: string;
@@ -18,7 +21,7 @@ export interface InboundSummary {
 }
 
 interface DebugHandle {
-  stats(): Promise<InboundSummary[]>;
+  stats(): Promise<RtpSummary[]>;
   number(): number;
   phase(): { connection: string; media: string };
 }
@@ -31,13 +34,19 @@ declare global {
 
 const num = (value: unknown): number => (typeof value === "number" ? value : 0);
 
-async function summary(peer: CourtPeer): Promise<InboundSummary[]> {
-  const rows: InboundSummary[] = [];
-  for (const [leg, report] of Object.entries(await peer.stats())) {
+function ownerOf(streams: StreamMap, trackId: unknown): string | null {
+  for (const [id, { audio, video }] of streams) if ([audio, video].some((s) => s?.getTracks()[0]?.id === trackId)) return id;
+  return null;
+}
+
+async function summary(seat: Seat, streams: StreamMap): Promise<RtpSummary[]> {
+  const rows: RtpSummary[] = [];
+  for (const [leg, report] of Object.entries(await seat.peer.stats())) {
     report?.forEach((s: Record<string, unknown>) => {
       if (s.type !== "inbound-rtp" && s.type !== "outbound-rtp") return;
       rows.push({
         leg: leg as "up" | "down",
+        participant: ownerOf(streams, s.trackIdentifier),
         mid: String(s.mid ?? ""),
         type: s.type,
         kind: String(s.kind),
@@ -54,12 +63,12 @@ async function summary(peer: CourtPeer): Promise<InboundSummary[]> {
 }
 
 /** Returns the function that takes the handle away again. */
-export function exposeForTests(peer: CourtPeer, state: ShallowRef<CourtState>): () => void {
+export function exposeForTests(seat: Seat, streams: ShallowRef<StreamMap>): () => void {
   if (new URLSearchParams(location.search).get("debug") !== "1") return () => undefined;
   window.__court = {
-    stats: () => summary(peer),
-    number: () => state.value.sitting?.number ?? 0,
-    phase: () => ({ connection: state.value.phase, media: state.value.media }),
+    stats: () => summary(seat, streams.value),
+    number: () => seat.state.sitting?.number ?? 0,
+    phase: () => ({ connection: seat.state.phase, media: seat.state.media }),
   };
   return () => delete window.__court;
 }

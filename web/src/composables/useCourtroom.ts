@@ -1,17 +1,15 @@
 /** Thin bridge from src/court to the courtroom page: one seat in one sitting, as reactive values. */
-import { computed, inject, type InjectionKey, onScopeDispose, provide, reactive, ref, shallowRef, watch } from "vue";
+import { computed, type ComputedRef, inject, type InjectionKey, onScopeDispose, provide, reactive, ref, type ShallowRef, shallowRef, watch } from "vue";
 
 import { CourtError } from "@/court/api";
-import { CourtClock } from "@/court/clock";
-import { CourtConnection, type ConnectionListener } from "@/court/connection";
 import type { Received } from "@/court/leg";
-import { CourtPeer } from "@/court/peer";
-import { type CourtEvent, type CourtState, EMPTY, reduce } from "@/court/state";
+import { myself, Seat, wantsMedia } from "@/court/seat";
+import { type CourtState, EMPTY } from "@/court/state";
 import { ScreenAwake } from "@/court/wakelock";
-import type { CommandFields, CommandName, ParticipantView, SittingView } from "@/protocol";
+import type { CommandFields, CommandName, ParticipantView } from "@/protocol";
 
 import { exposeForTests } from "./debugHandle";
-import { useDevices } from "./useDevices";
+import { type OwnDevices, useDevices } from "./useDevices";
 import { useTicking } from "./useTicking";
 
 export interface Streams {
@@ -19,15 +17,9 @@ export interface Streams {
   video: MediaStream | null;
 }
 
-const LIVE_STATES = new Set(["lobby", "in_session", "recess", "tech_suspended"]);
+export type StreamMap = ReadonlyMap<string, Streams>;
 
-/** Whether this seat should hold a media connection: only in the courtroom, so that an isolated witness has none. */
-function wantsMedia(sitting: SittingView | null): boolean {
-  const me = sitting?.participants.find((p) => p.id === sitting.me);
-  return !!sitting && me?.place === "courtroom" && LIVE_STATES.has(sitting.state);
-}
-
-function groupStreams(received: readonly Received[], before: ReadonlyMap<string, Streams>): Map<string, Streams> {
+function groupStreams(received: readonly Received[], before: StreamMap): StreamMap {
   const streams = new Map<string, Streams>();
   for (const { participantId, kind, track } of received) {
     const entry = streams.get(participantId) ?? { audio: null, video: null };
@@ -38,73 +30,16 @@ function groupStreams(received: readonly Received[], before: ReadonlyMap<string,
   return streams;
 }
 
-export function useCourtroom(sittingId: string) {
-  const state = shallowRef<CourtState>(EMPTY);
-  const streams = shallowRef<ReadonlyMap<string, Streams>>(new Map());
-  const clock = new CourtClock();
-  const now = useTicking();
+/** Give commands; remembers which are under way and the last refusal. */
+function useCommands(seat: Seat) {
   const busy = reactive(new Set<CommandName>());
   const refusal = ref<{ name: CommandName; error: CourtError } | null>(null);
-  const awake = new ScreenAwake();
 
-  const dispatch = (event: CourtEvent) => (state.value = reduce(state.value, event));
-  const took = (sitting: SittingView) => clock.sync(sitting, Date.now());
-
-  const listener: ConnectionListener = {
-    phase: (phase, error) => dispatch({ type: "connection", phase, error }),
-    joined: (joined) => {
-      took(joined.sitting);
-      peer.configure(joined.ice_servers, joined.relay_only);
-      dispatch({ type: "joined", joined, atMs: Date.now() });
-    },
-    event: (name, body) => {
-      const message = { name, body } as Parameters<typeof onMessage>[0];
-      onMessage(message);
-    },
-  };
-  const connection = new CourtConnection(sittingId, listener);
-  const peer = new CourtPeer(
-    {
-      connect: () => connection.send("media.connect", {}),
-      answer: (peer_id, leg, revision, sdp) => connection.send("media.answer", { peer_id, connection: leg, revision, sdp }),
-      restartIce: (peer_id, leg) => connection.send("media.restart_ice", { peer_id, connection: leg }),
-      disconnect: (peer_id) => connection.send("media.disconnect", { peer_id }),
-    },
-    {
-      received: (tracks) => (streams.value = groupStreams(tracks, streams.value)),
-      phase: (phase) => dispatch({ type: "media", phase }),
-    },
-  );
-  const devices = useDevices((kind, track) => {
-    if (kind === "audio" && track) track.enabled = heard.value;
-    void peer.send(kind, track);
-  });
-
-  type EventMap = import("@/protocol").ServerToClientEvents;
-  type Message = { [Name in keyof EventMap]: { name: Name; body: Parameters<EventMap[Name]>[0] } }[keyof EventMap];
-  function onMessage({ name, body }: Message): void {
-    if (name === "media.offered") peer.offered(body);
-    else if (name === "media.lost") peer.lost(body.reason);
-    else if (name === "quality.measured") dispatch({ type: name, quality: body });
-    else if (name === "caption.added") dispatch({ type: name, ...body });
-    else if (name === "speaking.changed") dispatch({ type: name, ...body });
-    else if (name === "sitting.updated") {
-      took(body.sitting);
-      dispatch({ type: name, sitting: body.sitting, atMs: Date.now() });
-    }
-  }
-
-  const sitting = computed(() => state.value.sitting);
-  const people = computed<ReadonlyMap<string, ParticipantView>>(() => new Map(sitting.value?.participants.map((p) => [p.id, p])));
-  const me = computed(() => people.value.get(sitting.value?.me ?? "") ?? null);
-  const heard = computed(() => !!me.value && !me.value.microphone_off && !me.value.court_muted);
-  const may = (name: CommandName) => sitting.value?.allowed.includes(name) ?? false;
-
-  /** Give a command and show its refusal; true when it was accepted. */
+  /** True when the command was accepted; a refusal is kept to be shown. */
   async function give<Name extends CommandName>(name: Name, fields: CommandFields<Name>): Promise<boolean> {
     busy.add(name);
     try {
-      await connection.send(name, fields);
+      await seat.give(name, fields);
       if (refusal.value?.name === name) refusal.value = null;
       return true;
     } catch (error) {
@@ -114,44 +49,28 @@ export function useCourtroom(sittingId: string) {
       busy.delete(name);
     }
   }
+  return { busy, refusal, give };
+}
 
-  watch(() => state.value.captions, (lines) => (connection.captionsAfterMs = lines.length ? Math.max(0, (lines.at(-1)?.t0_ms ?? 0) - 60_000) : null));
-  watch(heard, (on) => devices.tracks.audio.value && (devices.tracks.audio.value.enabled = on));
-  watch(() => wantsMedia(sitting.value) && state.value.phase !== "replaced", (wanted) => (wanted ? peer.start() : peer.stop()));
-  watch(
-    () => wantsMedia(sitting.value),
-    (wanted) => {
-      if (!wanted) return;
-      if (!devices.tracks.audio.value) void devices.open("audio");
-      if (!devices.tracks.video.value && !me.value?.camera_off) void devices.open("video");
-    },
-  );
-
-  const online = () => {
-    connection.nudge();
-    peer.networkChanged();
-  };
-  const offline = () => connection.noticeOffline();
-  window.addEventListener("online", online);
-  window.addEventListener("offline", offline);
-  connection.start();
-  awake.start();
-  const hide = exposeForTests(peer, state);
-  onScopeDispose(() => {
-    window.removeEventListener("online", online);
-    window.removeEventListener("offline", offline);
-    hide();
-    peer.stop();
-    connection.stop();
-    awake.stop();
+/** Own microphone and camera: what the device does follows what the court knows. */
+function useOwnMedia(seat: Seat, me: ComputedRef<ParticipantView | null>, give: ReturnType<typeof useCommands>["give"]) {
+  const heard = computed(() => !!me.value && !me.value.microphone_off && !me.value.court_muted);
+  const devices: OwnDevices = useDevices((kind, track) => {
+    if (kind === "audio" && track) track.enabled = heard.value;
+    void seat.peer.send(kind, track);
   });
+  const microphone = devices.tracks.audio;
+
+  function follow(): void {
+    if (microphone.value) microphone.value.enabled = heard.value;
+  }
+  watch(heard, follow);
 
   async function setMicrophone(on: boolean): Promise<void> {
-    const track = devices.tracks.audio.value;
-    if (!on && track) track.enabled = false; // at once, whatever the network does
-    if (on && !track) await devices.open("audio");
+    if (!on && microphone.value) microphone.value.enabled = false; // at once, whatever the network does
+    if (on && !microphone.value) await devices.open("audio");
     await give("microphone.set", { on });
-    if (devices.tracks.audio.value) devices.tracks.audio.value.enabled = heard.value;
+    follow();
   }
 
   async function setCamera(on: boolean): Promise<void> {
@@ -160,7 +79,40 @@ export function useCourtroom(sittingId: string) {
     await give("camera.set", { on });
   }
 
-  return { state, sitting, me, people, streams, devices, clock, now, busy, refusal, may, give, setMicrophone, setCamera };
+  /** Open what is not open yet, on entering the courtroom. */
+  function openAll(): void {
+    if (!microphone.value) void devices.open("audio");
+    if (!devices.tracks.video.value && !me.value?.camera_off) void devices.open("video");
+  }
+  return { devices, setMicrophone, setCamera, openAll };
+}
+
+export function useCourtroom(sittingId: string) {
+  const state: ShallowRef<CourtState> = shallowRef(EMPTY);
+  const streams = shallowRef<StreamMap>(new Map());
+  const seat = new Seat(sittingId, {
+    changed: (next) => (state.value = next),
+    received: (tracks) => (streams.value = groupStreams(tracks, streams.value)),
+  });
+  const sitting = computed(() => state.value.sitting);
+  const people = computed<ReadonlyMap<string, ParticipantView>>(() => new Map(sitting.value?.participants.map((p) => [p.id, p])));
+  const me = computed(() => myself(sitting.value));
+  const may = (name: CommandName) => sitting.value?.allowed.includes(name) ?? false;
+  const commands = useCommands(seat);
+  const own = useOwnMedia(seat, me, commands.give);
+  const inside = computed(() => wantsMedia(state.value) && may("microphone.set"));
+  watch(inside, (now) => now && own.openAll());
+
+  const awake = new ScreenAwake();
+  const hide = exposeForTests(seat, streams);
+  awake.start();
+  seat.start();
+  onScopeDispose(() => {
+    hide();
+    seat.stop();
+    awake.stop();
+  });
+  return { state, sitting, me, people, streams, clock: seat.clock, now: useTicking(), may, ...commands, ...own };
 }
 
 export type Courtroom = ReturnType<typeof useCourtroom>;

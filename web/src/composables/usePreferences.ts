@@ -4,9 +4,11 @@ import { reactive, watch } from "vue";
 interface Preferences {
   elder: boolean;
   contrast: boolean;
+  /** Size of captions: 0 normal, 1 larger, 2 largest. */
+  captionStep: number;
 }
 
-const preferences = reactive<Preferences>({ elder: false, contrast: false });
+const preferences = reactive<Preferences>({ elder: false, contrast: false, captionStep: 0 });
 let owner = "";
 
 const keyOf = (person: string) => `court.preferences.${person}`;
@@ -15,7 +17,9 @@ function stored(person: string): Preferences | null {
   try {
     const value: unknown = JSON.parse(localStorage.getItem(keyOf(person)) ?? "null");
     if (typeof value !== "object" || value === null) return null;
-    return { elder: "elder" in value && value.elder === true, contrast: "contrast" in value && value.contrast === true };
+    const found = value as Partial<Record<keyof Preferences, unknown>>;
+    const step = found.captionStep;
+    return { elder: found.elder === true, contrast: found.contrast === true, captionStep: step === 1 || step === 2 ? step : 0 };
   } catch {
     return null; // a broken or refused store only means the defaults
   }

@@ -6,6 +6,8 @@
  */
 import type { SittingView } from "@/protocol";
 
+import { clockTime } from "./court-time";
+
 const SAMPLES = 16;
 
 export class CourtClock {
@@ -33,29 +35,15 @@ export class CourtClock {
   }
 }
 
-/** hh:mm:ss of the record clock; hours are not cut at 24. */
-export function formatRecordMs(ms: number): string {
-  const s = Math.max(0, Math.floor(ms / 1000));
-  const two = (n: number) => String(n).padStart(2, "0");
-  return `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`;
-}
+const MINUTE_MS = 60_000;
+const DAY_MINUTES = 24 * 60;
 
-const ZONE = "Asia/Shanghai"; // the court's wall time, wherever the party sits
-const wall = new Intl.DateTimeFormat("zh-CN", { timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const wallShort = new Intl.DateTimeFormat("zh-CN", { timeZone: ZONE, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat("zh-CN", { timeZone: ZONE, year: "numeric", month: "long", day: "numeric", weekday: "long" });
-
-export const formatWall = (at: number) => wall.format(at);
-export const formatWallShort = (at: number) => wallShort.format(at);
-export const formatDay = (at: number) => day.format(at);
-
-/** 09:30 on the court's wall, the next time it comes after `nowMs`, as Unix ms; null when it is not a time. */
+/** The next moment (Unix ms) after `nowMs` at which the court's wall clock shows `hhmm`; null when it is not a time. */
 export function nextWallTime(hhmm: string, nowMs: number): number | null {
-  const match = /^(\d{1,2}):(\d{2})$/.exec(hhmm);
+  const match = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(hhmm);
   if (!match) return null;
-  const [nowHours, nowMinutes] = wallShort.format(nowMs).split(":").map(Number);
-  const ahead = (Number(match[1]) - (nowHours ?? 0)) * 60 + Number(match[2]) - (nowMinutes ?? 0);
-  const minuteMs = 60_000;
-  const at = Math.floor(nowMs / minuteMs) * minuteMs + ahead * minuteMs;
-  return at > nowMs ? at : at + 24 * 60 * minuteMs;
+  const [hours, minutes] = clockTime(new Date(nowMs)).split(":").map(Number);
+  const ahead = (Number(match[1]) - (hours ?? 0)) * 60 + Number(match[2]) - (minutes ?? 0);
+  const minute = Math.floor(nowMs / MINUTE_MS);
+  return (minute + (ahead > 0 ? ahead : ahead + DAY_MINUTES)) * MINUTE_MS;
 }

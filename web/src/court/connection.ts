@@ -27,6 +27,9 @@ const ANSWER_WITHIN_MS = 6_000;
 const SENDS_BEFORE_GIVING_UP = 3;
 const EVENTS = ["sitting.updated", "caption.added", "speaking.changed", "quality.measured", "media.offered", "media.lost", "session.replaced"] as const satisfies readonly EventName[];
 
+/** Refusals of sitting.join that pass by themselves: the seat is asked for again. */
+const PASSING: ReadonlySet<string> = new Set(["offline", "timeout", "bad_answer", "internal_error", "server_fault", "too_busy", "conflict", "too_many_commands"]);
+
 interface Pending {
   name: CommandName;
   body: Record<string, unknown>;
@@ -48,6 +51,7 @@ export class CourtConnection {
   private socket: CourtSocket | null = null;
   private phase: ConnectionPhase = "connecting";
   private everJoined = false;
+  private seated = false; // joined on the socket that is open now
   /** Where the captions held here end; only later ones are asked for when the seat is taken again. */
   captionsAfterMs: number | null = null;
 
@@ -82,7 +86,9 @@ export class CourtConnection {
 
   /** The browser said that the network is back: do not wait for the next try. */
   nudge(): void {
-    if (this.phase === "lost" && this.socket && !this.socket.connected) this.socket.disconnect().connect();
+    if (this.phase !== "lost" || !this.socket) return;
+    if (this.seated) this.setPhase("joined");
+    else if (!this.socket.connected) this.socket.disconnect().connect();
   }
 
   /** The browser said that the network is gone. Nothing is thrown away; the socket finds out by itself. */
@@ -94,12 +100,12 @@ export class CourtConnection {
   send<Name extends CommandName>(name: Name, fields: CommandFields<Name>): Promise<Ack> {
     if (this.phase === "refused" || this.phase === "replaced" || this.phase === "stopped") return Promise.reject(new CourtError("offline", ""));
     const kept = !name.startsWith("media.") && name !== "sitting.join";
-    if (!kept && !this.socket?.connected) return Promise.reject(new CourtError("offline", ""));
+    if (!kept && !(name === "sitting.join" ? this.socket?.connected : this.seated)) return Promise.reject(new CourtError("offline", ""));
     return new Promise<Ack>((resolve, reject) => {
       const id = newCommandId();
       const body = { ...fields, command_id: id, sitting_id: this.sittingId };
       this.pending.set(id, { name, body, kept, sends: 0, timer: undefined, resolve, reject });
-      if (this.phase === "joined" || name === "sitting.join") this.transmit(id);
+      if (this.seated || name === "sitting.join") this.transmit(id);
     });
   }
 
@@ -117,12 +123,13 @@ export class CourtConnection {
       if (!answer.joined) throw new CourtError("bad_answer", "");
       const again = this.everJoined;
       this.everJoined = true;
-      this.listener.joined(answer.joined, again);
+      this.seated = true;
       this.setPhase("joined");
+      this.listener.joined(answer.joined, again);
       for (const [id, command] of this.pending) if (command.kept) this.transmit(id);
     } catch (error) {
       const refused = error instanceof CourtError ? error : new CourtError("unknown", "");
-      if (["offline", "timeout", "bad_answer", "internal", "internal_error"].includes(refused.code)) this.reopen();
+      if (PASSING.has(refused.code)) this.reopen();
       else this.end("refused", { code: refused.code, message: refused.message, field: refused.field });
     }
   }
@@ -162,6 +169,7 @@ export class CourtConnection {
   }
 
   private disconnected(reason: string): void {
+    this.seated = false;
     for (const [id, command] of this.pending) {
       clearTimeout(command.timer);
       if (command.kept) continue;

@@ -1,26 +1,12 @@
 /** Cameras, microphones, loudspeakers: what can be used here, what was chosen, what to tell a person when it fails. */
 
+import { inAppBrowser } from "./in-app";
+
 /** What is in the way before any device is asked for. */
 export type Obstacle = "in_app_browser" | "insecure_context" | "unsupported";
 /** Why a device did not open. `field` names of the advice texts. */
 export type DeviceProblem = "denied" | "none" | "busy" | "gone" | "silent" | "failed";
 export type DeviceKind = "audio" | "video";
-
-const IN_APP: readonly (readonly [RegExp, string])[] = [
-  [/wxwork/i, "企业微信"],
-  [/micromessenger/i, "微信"],
-  [/dingtalk/i, "钉钉"],
-  [/\bQQ\//, "QQ"],
-  [/weibo/i, "微博"],
-  [/alipayclient/i, "支付宝"],
-  [/feishu|lark/i, "飞书"],
-  [/aweme|douyin|bytedancewebview/i, "抖音"],
-];
-
-/** Name of the app in whose built-in browser this page is open, or null for a real browser. */
-export function inAppBrowser(userAgent: string): string | null {
-  return IN_APP.find(([pattern]) => pattern.test(userAgent))?.[1] ?? null;
-}
 
 export interface Surroundings {
   userAgent: string;

@@ -5,7 +5,7 @@
  * everything is asked for anew with growing pauses. Nothing here knows who may hear whom: the server offers only what
  * this seat was granted.
  */
-import type { Ack, IceServerView, MediaLost, MediaOffered, OfferView } from "@/protocol";
+import type { Ack, IceServerView, MediaOffered, OfferView } from "@/protocol";
 
 import { Leg, type Received } from "./leg";
 import type { MediaPhase } from "./state";
@@ -56,6 +56,7 @@ export class CourtPeer {
   }
 
   stop(): void {
+    if (!this.running) return;
     this.running = false;
     const peerId = this.peerId;
     this.tearDown();
@@ -73,7 +74,7 @@ export class CourtPeer {
     else if (this.peerId === null) this.early.push(event); // may overtake the answer to media.connect
   }
 
-  lost(_reason: MediaLost["reason"]): void {
+  lost(): void {
     if (this.running) this.again();
   }
 

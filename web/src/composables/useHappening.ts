@@ -1,0 +1,21 @@
+/** One line that says what is happening in the courtroom now. */
+import { computed, type ComputedRef } from "vue";
+import { useI18n } from "vue-i18n";
+
+import { useRoom } from "./useCourtroom";
+
+export function useHappening(): ComputedRef<string> {
+  const { sitting } = useRoom();
+  const { t } = useI18n();
+  return computed(() => {
+    const s = sitting.value;
+    if (!s) return "";
+    if (s.state === "scheduled") return t("courtroom.now.scheduled");
+    if (s.state === "lobby") return t("courtroom.now.lobby");
+    if (s.state === "recess") return t("courtroom.now.recess");
+    if (s.state === "tech_suspended") return t("courtroom.now.suspended");
+    const exhibit = s.exhibits.find((e) => e.id === s.showing?.exhibit_id);
+    if (exhibit) return t("courtroom.now.showing", { number: exhibit.number, title: exhibit.title });
+    return t("courtroom.now.stage", { stage: t(`court.stage.${s.stage}`) });
+  });
+}
