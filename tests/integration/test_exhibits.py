@@ -130,7 +130,13 @@ async def test_numbers_run_per_side_and_an_agent_counts_for_the_party(case: Case
     whose = [PLAINTIFF, DEFENDANT, AGENT, CLERK, PLAINTIFF]
     numbers = [(await submit(case, image("PNG", colour=c), who)).number for c, who in zip(colours, whose, strict=True)]
     assert numbers == ["原告证据1", "被告证据1", "原告证据2", "法院证据1", "原告证据3"]
-    assert [e.number for e in await case.registry.list(HEARING)] == ["原告证据1", "原告证据2", "原告证据3", "被告证据1", "法院证据1"]
+    assert [e.number for e in await case.registry.list(HEARING)] == [
+        "原告证据1",
+        "原告证据2",
+        "原告证据3",
+        "被告证据1",
+        "法院证据1",
+    ]
 
 
 async def test_who_has_no_side_submits_nothing(case: Case) -> None:
@@ -199,5 +205,3 @@ def test_the_demo_iou_carries_its_fonts_and_its_label() -> None:
     document.close()
     assert "演示用虚构材料" in text
     assert "壹拾贰万元整" in text
-
-

@@ -53,7 +53,8 @@ def test_texts_lose_what_cannot_be_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_name", "kept"), [("C:\\tmp\\借条.pdf", "借条.pdf"), ("../../etc/passwd", "passwd"), ("", "未命名"), ("..", "未命名"), ("/", "未命名")]
+    ("given_name", "kept"),
+    [("C:\\tmp\\借条.pdf", "借条.pdf"), ("../../etc/passwd", "passwd"), ("", "未命名"), ("..", "未命名"), ("/", "未命名")],
 )
 def test_a_file_name_is_bare(given_name: str, kept: str) -> None:
     assert clean_file_name(given_name) == kept

@@ -69,14 +69,16 @@ def test_acts_read_as_a_transcript_does(event: law.Event, text: str | None) -> N
 
 def test_a_note_is_the_clerks_line() -> None:
     note = law.NoteAdded(AT + timedelta(seconds=5), "双方无异议。")
-    line = line_of_entry(Recorded(7, SittingId("sit_1"), note.at, 5000, CLERK, Role.CLERK, note, None), "sit_1", AT, HEARING, MARKS)
+    line = line_of_entry(
+        Recorded(7, SittingId("sit_1"), note.at, 5000, CLERK, Role.CLERK, note, None), "sit_1", AT, HEARING, MARKS
+    )
     assert line == Line("sit_1#7", "note", CLERK, "书", "赵琳", 5000, 5000, "双方无异议。", None, None, "clerk")
 
 
 def test_webvtt_escapes_what_would_be_markup() -> None:
     line = Line("u1", "speech", A, "原", "张伟", 3_723_004, 3_724_000, "甲<b>&乙\n丙", 0.9, "e", "live")
-    assert transcript_vtt([line], HEARING).decode().endswith(
-        "01:02:03.004 --> 01:02:04.000\n<v 原告张伟>甲&lt;b&gt;&amp;乙 丙\n"
+    assert (
+        transcript_vtt([line], HEARING).decode().endswith("01:02:03.004 --> 01:02:04.000\n<v 原告张伟>甲&lt;b&gt;&amp;乙 丙\n")
     )
 
 

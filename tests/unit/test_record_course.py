@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +85,7 @@ def test_intervals_never_leave_a_hole(breaks: list[int], end: int) -> None:
     found = intervals(course(*moves, law.SittingClosed(at(end))))
     assert found[0].t0_ms == 0
     assert found[-1].t1_ms == end
-    assert all(one.t1_ms == other.t0_ms for one, other in zip(found, found[1:], strict=False))
+    assert all(one.t1_ms == other.t0_ms for one, other in pairwise(found))
 
 
 def test_a_stage_held_twice_gives_two_spans() -> None:

@@ -39,8 +39,8 @@ def test_merkle_root_of_three_files_by_hand() -> None:
 @given(st.dictionaries(st.text("abc/", min_size=1, max_size=4), st.text("01", min_size=1, max_size=3), min_size=1, max_size=9))
 def test_merkle_root_changes_with_any_leaf(files: dict[str, str]) -> None:
     root = merkle_root(files.items())
-    for path in files:
-        assert merkle_root({**files, path: files[path] + "x"}.items()) != root
+    for path, digest in files.items():
+        assert merkle_root({**files, path: digest + "x"}.items()) != root
         assert merkle_root((p, d) for p, d in files.items() if p != path) != root
 
 
