@@ -21,7 +21,7 @@ PURE = {
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.keyframes",
     "transcripts.model", "transcripts.windows", "transcripts.guards",
     "evidence.model", "evidence.integrity",
-    "record.manifest", "record.links",
+    "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.verify",
     "storage.objects",
 }  # fmt: skip
 """Modules without I/O: the standard library and one another, nothing else. media.control also holds the HTTP client."""
