@@ -21,12 +21,14 @@ from court.rehearsal.report import Report, VerifyRow, judge, summary
 from court.rehearsal.script import Say, Script, ScriptError, load_script
 from court.rehearsal.server import ServerDied, temporary_server
 from court.rehearsal.voice import Speech, encode_speech
+from hearing.model import SittingState
 from hearing.timeline import hh_mm_ss
 from record.verify import verify
 from signaling.protocol import RecordView
 from storage.clock import SystemClock
 
 SEALED_WITHIN_S = 120.0
+CLOSED_WITHIN_S = 5.0  # the news of a command that was acknowledged may come after the acknowledgement
 CLOCK = SystemClock()
 
 
@@ -98,6 +100,8 @@ async def _stage(script: Script, options: argparse.Namespace) -> AsyncIterator[S
 
 async def _collect(director: Director, folder: Path, export: Path | None) -> tuple[RecordView | None, VerifyRow]:
     """Wait for the seal, fetch record and package, and verify the package with the travelling verifier."""
+    if not await director.clerk.sees(SittingState.CLOSED, within_s=CLOSED_WITHIN_S):
+        return None, VerifyRow(complete=False, problems=["庭次没有闭庭，没有记录可核验"])
     record = await _sealed(director)
     if record is None or record.proof.state == "sealing":
         return record, VerifyRow(complete=False, problems=[f"记录在 {SEALED_WITHIN_S:.0f} 秒内没有封存"])

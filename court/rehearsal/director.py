@@ -143,9 +143,9 @@ class Director:
 
     async def _create_hearing(self, accounts: dict[str, Account]) -> None:
         names: dict[str, tuple[str, str]] = {}  # key → staff id, name
+        colleagues = await self.clerk.door.colleagues()
         for key in accounts:
             me = await self.robots[key].door.who()
-            colleagues = await self.robots[key].door.colleagues()
             names[key] = next((c.id, c.name) for c in colleagues if c.name == me.name)
         people = [
             NewParticipant(
@@ -214,6 +214,7 @@ class Director:
 
     async def _say(self, step: Say) -> None:
         robot, speech = self.robots[step.who], self._speeches[step.audio]
+        await robot.media_up()
         state = robot.sitting.state if robot.sitting is not None else None
         self._progress(f"{robot.person.name}：{step.text}")
         began_at = self.server_now()

@@ -19,6 +19,7 @@ from court.rehearsal.peer import Received, RobotPeer
 from court.rehearsal.script import Person
 from court.rehearsal.sender import MediaSender
 from court.rehearsal.voice import Speech
+from hearing.model import SittingState
 from hearing.timeline import Clock
 from media.control import MediaError
 from media.settings import Network
@@ -67,6 +68,7 @@ class Robot:
         self._reports: asyncio.Task[None] | None = None
         self._media_wanted = False
         self._media_lost = asyncio.Event()
+        self._media_up = asyncio.Event()
         self._negotiating = asyncio.Lock()  # offers of one peer are answered one after another
         self._socket = socketio.AsyncClient(http_session=door.session, logger=False, engineio_logger=False)
         self._listen()
@@ -90,12 +92,18 @@ class Robot:
     # --- joining and leaving -----------------------------------------------------------------------
 
     async def join(self, sitting_id: str) -> None:
-        """Take the seat and connect media; returns when media runs. Raises TimeoutError or CommandRefused."""
+        """Take the seat and connect media. Raises TimeoutError or CommandRefused when the seat is refused.
+
+        Media refused (the waiting area is not open yet) or lost is asked for again until it runs.
+        """
         self._sitting_id = sitting_id
         await self._open_socket()
         await self._take_seat()
         self._media_wanted = True
-        await self._connect_media()
+        try:
+            await self._connect_media()
+        except (TimeoutError, CommandRefused):
+            self._media_lost.set()
 
     async def _open_socket(self) -> None:
         await self._socket.connect(
@@ -149,6 +157,20 @@ class Robot:
             raise CommandRefused(command, ack.error or WireError(code="no_reason", message="没有说明理由"))
         return ack
 
+    async def media_up(self) -> None:
+        """Wait until media runs; raises TimeoutError."""
+        async with asyncio.timeout(CONNECTED_WITHIN_S):
+            await self._media_up.wait()
+
+    async def sees(self, state: SittingState, within_s: float) -> bool:
+        """Whether this person is told within `within_s` that the sitting is in `state`."""
+        ends = self._clock.monotonic() + within_s
+        while self.sitting is None or self.sitting.state is not state:
+            if self._clock.monotonic() > ends:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
     async def say(self, speech: Speech) -> None:
         await self._sender.say(speech)
 
@@ -171,6 +193,7 @@ class Robot:
             for offer in ack.offers or []:
                 await self._answer(peer, offer)
         await peer.connected(CONNECTED_WITHIN_S)
+        self._media_up.set()
 
     async def _answer(self, peer: RobotPeer, offer: OfferView) -> None:
         sdp = await peer.answer(offer.connection, offer.sdp)
@@ -183,6 +206,7 @@ class Robot:
             self.tally.refused -= 1
 
     async def _close_media(self) -> None:
+        self._media_up.clear()
         if self._reports is not None:
             self._reports.cancel()
             self._reports = None
@@ -213,6 +237,8 @@ class Robot:
         sitting = SittingView.model_validate(data["sitting"])
         if self.sitting is None or sitting.number >= self.sitting.number:
             self.sitting = sitting
+            if any(view.id == sitting.me and view.place == "dismissed" for view in sitting.participants):
+                self._media_wanted = False  # 退庭: the server has closed the connection
 
     async def _captioned(self, data: dict[str, Any]) -> None:
         self._note(CaptionView.model_validate(data["caption"]))
