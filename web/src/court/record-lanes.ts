@@ -26,6 +26,9 @@ export interface RecordingStretch extends Span {
   participant_id: string | null;
 }
 
+/** Causes for which nothing was to be recorded (record/verify.py BENIGN): no picture then, but nothing is missing. */
+export const BENIGN: readonly string[] = ["absent", "outside", "camera_off", "muted", "joining", "leaving"];
+
 /** Lines closer than this are one utterance to the eye. */
 const MERGE_MS = 800;
 
@@ -98,11 +101,11 @@ export function recordingStretches(intervals: readonly RecordInterval[], tracks:
   return [...base, ...gapStretches(tracks)];
 }
 
-/** Gaps inside the recording, one per person: a lost connection takes sound and picture together. */
+/** What is missing, one stretch per person and cause: a lost connection takes sound and picture together. */
 export function gapStretches(tracks: readonly RecordTrack[]): RecordingStretch[] {
   const gaps: RecordingStretch[] = [];
   for (const track of tracks) {
-    for (const gap of track.gaps) {
+    for (const gap of track.gaps.filter((one) => !BENIGN.includes(one.cause))) {
       const known = gaps.find((one) => one.participant_id === track.participant_id && overlap(one, gap));
       if (!known) gaps.push({ ...gap, kind: "gap", participant_id: track.participant_id });
       else {
@@ -118,10 +121,9 @@ function overlap(a: Span, b: Span): boolean {
   return a.t0_ms <= b.t1_ms && b.t0_ms <= a.t1_ms;
 }
 
-/** The gap in one person's tracks at this moment. */
-export function gapAt(tracks: readonly RecordTrack[], participant_id: string, t_ms: number): RecordingStretch | null {
-  const own = tracks.filter((track) => track.participant_id === participant_id);
-  return gapStretches(own).find((gap) => t_ms >= gap.t0_ms && t_ms < gap.t1_ms) ?? null;
+/** Why a track has nothing at this moment, as the record declares it. */
+export function causeAt(track: RecordTrack, t_ms: number): string | null {
+  return track.gaps.find((gap) => t_ms >= gap.t0_ms && t_ms < gap.t1_ms)?.cause ?? null;
 }
 
 /** The exhibit page that was before everyone's eyes at this moment. */

@@ -17,8 +17,8 @@ export type Coverage =
 export interface TrackPort {
   readonly track_id: string;
   readonly kind: "audio" | "video";
-  /** The element is on its way to another position; its clock means nothing until it arrives. */
-  readonly seeking: boolean;
+  /** Where it is on its way to after a seek; null when it has arrived. Its own clock means nothing until then. */
+  readonly heading_ms: number | null;
   coverage(t_ms: number): Coverage;
   position_ms(): number;
   /** Is there data without a hole between its position and this moment? An element never crosses a hole by itself. */
@@ -38,6 +38,8 @@ export const DEADBAND_MS = 20;
 export const SEEK_BEYOND_MS = 350;
 /** A jump while playing costs about this much; aiming ahead saves a second jump. */
 const SEEK_LEAD_MS = 60;
+/** A jump that has not arrived when the clock is this far from its goal goes to the wrong place: jump again. */
+const LOST_MS = 1500;
 /** How long the clock waits for data before it goes on without the late track. */
 export const PATIENCE_MS = 8000;
 /** Two segments this close belong together: their ends are rounded to frames. */
@@ -190,7 +192,7 @@ export class Replay {
       track.pause();
       return;
     }
-    if (track.seeking) return;
+    if (track.heading_ms !== null && Math.abs(track.heading_ms - t_ms) < LOST_MS) return;
     const drift_ms = track.position_ms() - t_ms;
     if (this.clock.running) this.keepPace(track, t_ms, drift_ms);
     else this.stand(track, t_ms, drift_ms);

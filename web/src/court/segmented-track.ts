@@ -45,6 +45,7 @@ export class SegmentedTrack implements TrackPort {
   private address = "";
   private busy: { index: number; abort: AbortController } | null = null;
   private target_ms = 0;
+  private goal_ms = 0;
   private closed = false;
 
   constructor(
@@ -58,8 +59,8 @@ export class SegmentedTrack implements TrackPort {
     this.open();
   }
 
-  get seeking(): boolean {
-    return this.element.seeking;
+  get heading_ms(): number | null {
+    return this.element.seeking ? this.goal_ms : null;
   }
 
   coverage(t_ms: number): Coverage {
@@ -83,8 +84,9 @@ export class SegmentedTrack implements TrackPort {
   seek(t_ms: number): void {
     const t_s = t_ms / 1000;
     const range = this.rangeAt(t_s);
-    // Just outside the frames a seek would wait for ever; a millisecond inside it arrives.
-    this.element.currentTime = range ? Math.max(range.start_s, Math.min(range.end_s - 0.001, t_s)) : t_s;
+    this.goal_ms = t_ms;
+    // Outside the frames, or on the last one while more may come, a seek would wait for ever.
+    this.element.currentTime = range ? Math.max(range.start_s, Math.min(range.end_s - EDGE_S, t_s)) : t_s;
   }
 
   play(): void {
