@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import structlog
 
 from hearing.commands import Command, Enter, Leave
@@ -50,6 +52,11 @@ class Acts:
     async def leave(self, seat: Seat, cause: str) -> Outcome:
         """The person is gone. `cause` is left | lost."""
         return await self.give(seat.sitting_id, Leave(cause), actor_of(seat), new_id("leave"))
+
+
+def scoped(seat: Seat, command_id: str) -> str:
+    """A client's command id made its own: the same id from another person is another act, never a repetition."""
+    return hashlib.sha256(f"{seat.participant.id}:{command_id}".encode()).hexdigest()[:40]
 
 
 def actor_of(seat: Seat) -> Actor:

@@ -43,6 +43,10 @@ BODY_BYTES = 8 * 1024 * 1024
 """Largest body read into memory (a batch of reports); uploads are streamed and have their own limit."""
 
 
+PACKET_BYTES = 16 * COMMAND_BYTES
+"""A packet beyond this closes the socket unread; a command between COMMAND_BYTES and this is answered with too_large."""
+
+
 def build_app(parts: Parts) -> web.Application:
     """The whole of signaling as one aiohttp application; it opens nothing before it is started."""
     settings, errands, metrics = parts.settings, Errands(), Metrics()
@@ -85,7 +89,7 @@ def _socket_server(settings: SignalingSettings) -> socketio.AsyncServer:
 
     return socketio.AsyncServer(
         async_mode="aiohttp", client_manager=manager, async_handlers=False, cors_allowed_origins=allowed,
-        max_http_buffer_size=COMMAND_BYTES * 2, ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
+        max_http_buffer_size=PACKET_BYTES, ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
     )  # fmt: skip
 
 

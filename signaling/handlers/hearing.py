@@ -10,7 +10,7 @@ import structlog
 
 from hearing.commands import Command
 from hearing.model import ParticipantId
-from signaling.acts import Acts, actor_of
+from signaling.acts import Acts, actor_of, scoped
 from signaling.broadcast import Broadcast
 from signaling.error_codes import REFUSALS
 from signaling.gateway import NAMESPACE
@@ -28,7 +28,9 @@ def court_command(acts: Acts) -> Callable[[Seat, Envelope], Awaitable[Ack]]:
     """The handler of every command of the law: the dataclass goes to the law as it is."""
 
     async def handle(seat: Seat, envelope: Envelope) -> Ack:
-        outcome = await acts.give(seat.sitting_id, cast("Command", envelope.body), actor_of(seat), envelope.command_id)
+        outcome = await acts.give(
+            seat.sitting_id, cast("Command", envelope.body), actor_of(seat), scoped(seat, envelope.command_id)
+        )
         return Ack(ok=True, number=outcome.number)
 
     return handle

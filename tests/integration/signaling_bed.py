@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,8 +15,6 @@ import aiohttp
 import socketio
 from aiohttp import web
 from sqlalchemy import insert, update
-from tests.courts import COURT, found_court
-from tests.servers import free_port
 
 from evidence.registry import ExhibitRegistry
 from evidence.settings import EvidenceSettings
@@ -36,6 +35,8 @@ from storage.clock import SystemClock
 from storage.database import Database
 from storage.folder import FolderStore
 from storage.migrate import migrate
+from tests.courts import COURT, found_court
+from tests.servers import free_port
 
 PASSWORD = "correct horse battery"
 INTERNAL = {"Authorization": "Bearer internal-secret"}
@@ -142,7 +143,12 @@ class Browser:
         self.socket.on("*", self._event, namespace="/court")
         self.socket.on("connect_error", self._refused, namespace="/court")
         await self.socket.connect(
-            self.url, auth={"sitting_id": sitting_id}, namespaces=["/court"], transports=["websocket"], wait_timeout=5, **options
+            self.url,
+            auth={"sitting_id": sitting_id},
+            namespaces=["/court"],
+            transports=["websocket"],
+            wait_timeout=5,
+            **options,
         )
 
     async def _event(self, event: str, data: Any = None) -> None:
@@ -232,7 +238,10 @@ class Bed:
 
     async def report(self, *reports: dict[str, Any], headers: dict[str, str] = INTERNAL) -> tuple[int, Any]:
         body = {"worker_id": "w1", "reports": list(reports)}
-        async with aiohttp.ClientSession() as session, session.post(f"{self.url}/internal/media/reports", json=body, headers=headers) as r:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}/internal/media/reports", json=body, headers=headers) as r,
+        ):
             return r.status, await r.json()
 
 
@@ -277,17 +286,31 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
+async def migrated(folder: Path) -> None:
+    """A migrated database; the migrations themselves run once per test session."""
+    template = folder.parent / "signaling-template.db"
+    if not template.exists():
+        await migrate(f"sqlite:///{template}")
+    shutil.copy(template, folder / "court.db")
+
+
 @asynccontextmanager
 async def court_house(folder: Path, **changes: Any) -> AsyncIterator[Bed]:
     """Everything: database, court, staff, one hearing of all roles, links, running server."""
     media, port = FakeMedia(), free_port()
-    await migrate(f"sqlite:///{folder / 'court.db'}")
-    parts = parts_for(folder, port, media, **changes)
+    await migrated(folder)
+    parts = parts_for(folder, port, media, **{"court_id": str(COURT), **changes})
     await found_court(parts.database)
     async with parts.database.transaction() as connection:
         await connection.execute(update(t.staff).values(password_hash=_PASSWORD_HASH))
         await connection.execute(insert(t.courts).values(id="court_other", name="另一法院", created_at=parts.clock.now()))
-        other = {"id": "clerk_other", "court_id": "court_other", "login": "clerk_other", "name": "外院书记员", "position": "clerk"}
+        other = {
+            "id": "clerk_other",
+            "court_id": "court_other",
+            "login": "clerk_other",
+            "name": "外院书记员",
+            "position": "clerk",
+        }
         await connection.execute(insert(t.staff).values(**other, password_hash=_PASSWORD_HASH, disabled=False))
     created = await parts.hearings.create_hearing(
         NewHearing(

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
-from tests.integration.signaling_bed import Bed, court_house, until
 
 from storage import tables as t
+from tests.integration.signaling_bed import Bed, court_house, until
 
 
 @pytest.fixture
 async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
-    async with court_house(tmp_path, court_id="court_test") as bed:
+    async with court_house(tmp_path) as bed:
         yield bed
 
 
@@ -73,11 +73,26 @@ async def test_staff_of_another_court_do_not_come_in_here(bed: Bed) -> None:
     assert (await bed.browser().sign_in("clerk_other@court_other"))[1]["code"] == "sign_in_failed"
 
 
+async def test_where_several_courts_are_served_the_login_names_the_court(tmp_path: Path) -> None:
+    async with court_house(tmp_path, court_id=None) as bed:
+        assert (await bed.browser().sign_in("clerk_1"))[1]["code"] == "sign_in_failed"
+        assert (await bed.browser().sign_in("clerk_1@court_test"))[1]["court_name"] == "某区人民法院"
+        other = bed.browser()
+        assert (await other.sign_in("clerk_other@court_other"))[1]["court_name"] == "另一法院"
+        assert (await other.get(f"/api/hearings/{bed.hearing_id}"))[1]["code"] == "not_found"
+        assert (await other.get("/api/docket"))[1] == []
+
+
 async def test_a_link_works_once(bed: Bed) -> None:
     url = await bed.fresh_link("plaintiff")
     plaintiff = bed.browser()
     status, me = await plaintiff.open_link(url)
-    assert (status, me["kind"], me["participant_id"], me["sitting_id"]) == (200, "participant", bed.ids["plaintiff"], bed.sitting_id)
+    assert (status, me["kind"], me["participant_id"], me["sitting_id"]) == (
+        200,
+        "participant",
+        bed.ids["plaintiff"],
+        bed.sitting_id,
+    )
     status, refusal = await bed.browser().open_link(url)
     assert (status, refusal["code"]) == (410, "link_used")
     assert (await plaintiff.open_link(url))[0] == 200, "the same browser may reload the link's page"
@@ -88,7 +103,9 @@ async def test_links_expire_are_revoked_and_may_be_nonsense(bed: Bed) -> None:
     expired, revoked = await bed.fresh_link("plaintiff"), await bed.fresh_link("defendant")
     async with bed.parts.database.transaction() as connection:
         past = bed.parts.clock.now() - timedelta(seconds=1)
-        await connection.execute(update(t.links).where(t.links.c.participant_id == bed.ids["plaintiff"]).values(expires_at=past))
+        await connection.execute(
+            update(t.links).where(t.links.c.participant_id == bed.ids["plaintiff"]).values(expires_at=past)
+        )
     assert (await bed.browser().open_link(expired))[1]["code"] == "link_expired"
     await bed.fresh_link("defendant")
     assert (await bed.browser().open_link(revoked))[1]["code"] == "link_revoked", "a fresh link revokes the older one"
@@ -121,7 +138,9 @@ async def test_unsafe_methods_need_the_csrf_token_and_our_origin(bed: Bed) -> No
     assert (await clerk.post("/api/self-test", body, headers={"Origin": "http://evil.example"}))[1]["code"] == "origin_refused"
     assert (await clerk.post("/api/self-test", body, headers={"Origin": bed.url}))[0] == 204
     foreign = {"Origin": "http://evil.example"}
-    assert (await bed.browser().post("/api/sign-in", {"login": "clerk_1", "password": "x"}, headers=foreign))[1]["code"] == "origin_refused"
+    assert (await bed.browser().post("/api/sign-in", {"login": "clerk_1", "password": "x"}, headers=foreign))[1][
+        "code"
+    ] == "origin_refused"
 
 
 async def test_security_headers_and_errors_in_json(bed: Bed) -> None:
