@@ -14,6 +14,7 @@ import socketio
 from hearing.audience import Place, place_of
 from hearing.model import BENCH, Hearing, Participant, ParticipantId, Sitting, SittingId
 from hearing.service import Outcome
+from hearing.states import OVER
 from signaling import protocol
 from signaling.courts import CourtNames
 from signaling.gateway import NAMESPACE
@@ -59,7 +60,7 @@ class Broadcast:
             hearing, sitting = await self._parts.hearings.load(sitting_id)
             scene = await self.scene(hearing, sitting)
             for viewer in hearing.participants:
-                if viewer.id in sitting.present:
+                if _is_told(sitting, viewer):
                     await self.send(sitting_id, viewer.id, SittingUpdated(sitting=sitting_view(scene, viewer)))
 
     async def tell(self, outcome: Outcome) -> None:
@@ -73,7 +74,7 @@ class Broadcast:
     async def line(self, hearing: Hearing, sitting: Sitting, line: Line) -> None:
         """One line, to those present who were in the courtroom for the whole of it."""
         history = await self._histories.of(hearing, sitting)
-        readers = [p.id for p in hearing.participants if p.id in sitting.present and history.may_read(p.id, line)]
+        readers = [p.id for p in hearing.participants if _is_told(sitting, p) and history.may_read(p.id, line)]
         await self.send_to(sitting.id, readers, CaptionAdded(caption=line.view))
 
     async def lines(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, speech: Iterable[Line]) -> list[Line]:
@@ -91,6 +92,11 @@ class Broadcast:
     async def send_to(self, sitting_id: SittingId, receivers: Iterable[ParticipantId], message: Message) -> None:
         for receiver in receivers:
             await self.send(sitting_id, receiver, message)
+
+
+def _is_told(sitting: Sitting, person: Participant) -> bool:
+    """Those present; after 闭庭 the law counts nobody as present, yet whoever still has the page open learns of it."""
+    return person.id in sitting.present or sitting.state in OVER
 
 
 def insiders(hearing: Hearing, sitting: Sitting) -> list[Participant]:

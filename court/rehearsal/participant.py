@@ -20,6 +20,7 @@ from court.rehearsal.script import Person
 from court.rehearsal.sender import MediaSender
 from court.rehearsal.voice import Speech
 from hearing.model import SittingState
+from hearing.states import OVER
 from hearing.timeline import Clock
 from media.control import MediaError
 from media.settings import Network
@@ -237,8 +238,9 @@ class Robot:
         sitting = SittingView.model_validate(data["sitting"])
         if self.sitting is None or sitting.number >= self.sitting.number:
             self.sitting = sitting
-            if any(view.id == sitting.me and view.place == "dismissed" for view in sitting.participants):
-                self._media_wanted = False  # 退庭: the server has closed the connection
+            dismissed = any(view.id == sitting.me and view.place == "dismissed" for view in sitting.participants)
+            if dismissed or sitting.state in OVER:
+                self._media_wanted = False  # the server closes the connection
 
     async def _captioned(self, data: dict[str, Any]) -> None:
         self._note(CaptionView.model_validate(data["caption"]))
