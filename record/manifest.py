@@ -47,7 +47,7 @@ def build(material: Material, course: Course, transcript: Mapping[str, SealedFil
     files = [{"path": segment_path(s), "bytes": s.bytes, "sha256": s.sha256} for s in material.segments]
     files += [asdict(file) for file in transcript.values()]
     exhibits = [_exhibit(exhibit) for exhibit in material.exhibits]
-    draft = transcript["transcript.json"]
+    draft, said_by = transcript["transcript.json"], (utterance.engine for utterance in material.utterances)
     return {
         "schema": MANIFEST_SCHEMA,
         "court": {"id": material.sitting.court_id, "name": material.sitting.court_name},
@@ -65,7 +65,7 @@ def build(material: Material, course: Course, transcript: Mapping[str, SealedFil
         "transcripts": [
             {
                 "version": 1, "kind": "machine_draft", "path": draft.path, "sha256": draft.sha256, "lines": lines,
-                "engines": list(dict.fromkeys(f"{u.engine.name} {u.engine.model} {u.engine.model_sha256}" for u in material.utterances)),
+                "engines": list(dict.fromkeys(f"{engine.name} {engine.model} {engine.model_sha256}" for engine in said_by)),
             }
         ],
         "ledger": _ledger(material),

@@ -34,8 +34,8 @@ class SealSettings:
     timezone: str = "Asia/Shanghai"
     settle_s: float = 6.0  # after 闭庭 and after the last line: late captions still belong to the draft
     silent_s: float = 20.0  # no segment and no end of any track for so long: nobody sent anything
-    give_up_s: float = 300.0  # then the record is sealed as it is, and what is missing is declared as a gap
-    again_s: float = 2.0
+    give_up_s: float = 6 * 3600.0  # the spool outlasts a store that is away; then sealed as it is, the rest declared as gaps
+    again_s: float = 2.0  # grows to a minute while waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Sealer:
             return
         reason = self._reason_to_wait(material, refills, last_line_at)
         if reason:
-            raise RetryLater(self.settings.again_s, reason)
+            raise RetryLater(self._again_s(sitting.closed_at), reason)
         manifest = await self._keep(material, await self._manifest(material))
         await self._note(material, hashlib.sha256(manifest).hexdigest())
 
@@ -83,6 +83,10 @@ class Sealer:
             if end is None or len(segments) < end[0]:
                 return f"track {track_id} is not stored whole"
         return None
+
+    def _again_s(self, closed_at: datetime | None) -> float:
+        age_s = (self.clock.now() - closed_at).total_seconds() if closed_at else 0.0
+        return min(60.0, max(self.settings.again_s, age_s / 30))
 
     async def _manifest(self, material: Material) -> bytes:
         """Write the transcript's forms to the store and build the manifest over everything."""

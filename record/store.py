@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence.store import exhibits_of
 from hearing.ledger import read_entry
-from hearing.model import CourtId, ParticipantId, SittingId, SittingState
+from hearing.model import CourtId, SittingId, SittingState
 from hearing.store import load_hearing, load_ledger
 from record.model import Material, Segment, SittingInfo
 from storage.tables import courts, jobs, segments, sittings, track_ends, utterances
-from transcripts.model import Engine, Utterance, Word
+from transcripts.store import machine_lines
 
 SEGMENT_FIELDS = tuple(Segment.__dataclass_fields__)
 
@@ -37,7 +37,7 @@ async def material_of(connection: AsyncConnection, sitting_id: str) -> Material 
         segments=tuple(_segment(r) for r in await _rows(connection, segments, sitting_id, "track_id", "index")),
         track_ends={r["track_id"]: (r["segments"], r["last_sha256"]) for r in ends},
         exhibits=tuple(await exhibits_of(connection, hearing.id)),
-        utterances=tuple(_utterance(r) for r in await _rows(connection, utterances, sitting_id, "t0_ms", "id")),
+        utterances=await machine_lines(connection, SittingId(sitting_id)),
     )
 
 
@@ -99,14 +99,3 @@ def _sitting(row: RowMapping) -> SittingInfo:
 
 def _segment(row: RowMapping) -> Segment:
     return Segment(**{**{name: row[name] for name in SEGMENT_FIELDS}, "started_at": aware(row["started_at"])})
-
-
-def _utterance(row: RowMapping) -> Utterance:
-    fields = ("id", "t0_ms", "t1_ms", "track_id", "text", "raw_text", "confidence", "origin")
-    return Utterance(
-        **{name: row[name] for name in fields},
-        sitting_id=SittingId(row["sitting_id"]),
-        participant_id=ParticipantId(row["participant_id"]),
-        words=tuple(Word(**word) for word in row["words"]),
-        engine=Engine(**row["engine"]),
-    )

@@ -86,7 +86,7 @@ async def test_it_waits_for_every_track_and_gives_up_with_a_declared_gap(case: C
     case.clock.at = at(8000) + timedelta(seconds=60)
     assert track_id in await seal_with(case, case.sealer())
     case.clock.at = at(8000) + timedelta(seconds=301)
-    assert await seal_with(case, case.sealer()) == "sealed"
+    assert await seal_with(case, case.sealer(give_up_s=300.0)) == "sealed"
     gaps = [(g["track_id"], g["cause"], g["t0_ms"], g["t1_ms"]) for g in (await manifest_of(case))["gaps"]]
     assert (track_id, "recording_unfinished", 6000, 8000) in gaps
     assert (await view_of(case)).proof.state == "complete_with_gaps"
