@@ -76,7 +76,7 @@ async def heads(connection: AsyncConnection, sitting_ids: Iterable[SittingId]) -
         .where(utterances.c.sitting_id.in_(list(sitting_ids)))
         .group_by(utterances.c.track_id)
     )
-    return dict((await connection.execute(query)).tuples().all())
+    return dict((await connection.execute(query)).all())
 
 
 async def add_revision(connection: AsyncConnection, court_id: CourtId, sitting_id: SittingId, revision: Revision) -> None:
@@ -100,7 +100,7 @@ async def recorded_segments(
         .where(segments.c.t0_ms < t1_ms, segments.c.t1_ms > t0_ms)
         .order_by(segments.c.index)
     )
-    return tuple(RecordedSegment(*row) for row in (await connection.execute(query)).tuples())
+    return tuple(RecordedSegment(*row) for row in (await connection.execute(query)))
 
 
 async def recorded_until(connection: AsyncConnection, sitting_id: SittingId, track_id: str) -> Recording:
@@ -121,7 +121,7 @@ async def _has_line(connection: AsyncConnection, new: Utterance) -> bool:
         .where(utterances.c.sitting_id == new.sitting_id, utterances.c.track_id == new.track_id)
         .where(utterances.c.t0_ms < new.t1_ms, utterances.c.t1_ms > new.t0_ms)
     )
-    spans = (await connection.execute(query)).tuples()
+    spans = (await connection.execute(query))
     covered_ms = sum(min(t1_ms, new.t1_ms) - max(t0_ms, new.t0_ms) for t0_ms, t1_ms in spans)
     return bool(covered_ms * 2 > new.t1_ms - new.t0_ms)
 
