@@ -126,6 +126,9 @@ def test_nobody_borrows_a_role() -> None:
     judge_by_claim = replace(actor("plaintiff"), role=actor("presiding").role)
     with pytest.raises(NotPermitted):
         decide(a_hearing(), in_state(S.IN_SESSION), c.Close(), judge_by_claim, NINE)
+    clerk_by_claim = replace(actor("presiding"), role=actor("clerk").role)  # the ledger would name a wrong role
+    with pytest.raises(NotPermitted):
+        decide(a_hearing(), in_state(S.IN_SESSION), c.Close(), clerk_by_claim, NINE)
     stranger = replace(actor("presiding"), participant_id=pid("nobody"))
     with pytest.raises(NotPermitted):
         decide(a_hearing(), in_state(S.IN_SESSION), c.Close(), stranger, NINE)

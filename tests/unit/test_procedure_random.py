@@ -118,6 +118,6 @@ def test_invariants_hold_under_any_commands(*, opened: bool, script: list[tuple[
         assert len(sitting.present) <= CONTEXT.room_limit + len([p for p in HEARING.participants if p.role in BENCH])
         assert (sitting.showing is None) or sitting.state is SittingState.IN_SESSION
         check_grants(sitting, grant_table(HEARING, sitting, now))
-    assert from_document(to_document(sitting)) == sitting
+        assert from_document(to_document(sitting)) == sitting
     assert replay(a_sitting(), tuple(events)) == sitting
     assert verify("sit_test", lines, head=head) == ()
