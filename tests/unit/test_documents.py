@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import timedelta
+from typing import Any
 
 from hearing.documents import from_document, to_document
 from hearing.model import ExhibitId, Hand, HandReason, Showing, Sitting, SittingState, Stage
 from tests.courts import NINE, a_sitting, pid
 
-SETS = {
+SETS: dict[str, Any] = {
     name: frozenset({pid(name), pid("plaintiff")})
     for name in (
         "attended", "present", "called", "dismissed", "excluded", "court_muted", "microphone_off", "camera_off", "may_present",
