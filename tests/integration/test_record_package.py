@@ -397,3 +397,27 @@ async def test_nothing_sealed_nothing_to_export(tmp_path: Path) -> None:
             await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "out", case.clock)
         with pytest.raises(UnknownId):
             await export_hearing(case.database, case.objects, case.key, "hear_9", tmp_path / "out", case.clock)
+
+
+@pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in ("jq", "xxd", "openssl", "sha256sum")), reason="needs jq, xxd, openssl"
+)
+def test_the_steps_by_hand_in_the_documentation(package: Path, key: CourtKey) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "record-format.md").read_text(encoding="utf-8")
+    steps = text.split("```sh\n", maxsplit=1)[1].split("```", maxsplit=1)[0]
+
+    def follow() -> str:
+        run = subprocess.run(["bash", "-c", steps], cwd=package / SITTING_FOLDER, capture_output=True, text=True, check=False)
+        return run.stdout + run.stderr
+
+    said = follow()
+    assert "Signature Verified Successfully" in said
+    assert key.fingerprint in said
+    assert "head agrees" in said
+    assert said.count(": OK") == 15
+    assert "FAILED" not in said
+    ledger_lines(package, alter_entry)
+    edit(package / AUDIO / "000001.webm", flip)
+    said = follow()
+    assert "broken at 9" in said
+    assert "000001.webm: FAILED" in said
