@@ -61,7 +61,8 @@ async def draw_page(path: Path, media_type: str, page: int, limits: Limits, out:
 async def _in_child(
     action: str, path: Path, limits: Limits, options: dict[str, Any], out: Path | None = None
 ) -> dict[str, Any]:
-    arguments = [__file__, action, str(path), json.dumps({**asdict(limits), **options}), *([str(out)] if out else [])]
+    # -I: neither this folder, whose model.py and store.py could shadow a library's, nor the environment reaches the child.
+    arguments = ["-I", __file__, action, str(path), json.dumps({**asdict(limits), **options}), *([str(out)] if out else [])]
     child = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -182,5 +183,4 @@ def main(arguments: list[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.path.pop(0)  # this folder holds model.py and settings.py, which must not shadow anything
     sys.stdout.write(json.dumps(main(sys.argv[1:])))
