@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -26,6 +27,7 @@ from media.settings import MediaSettings, Network
 from media.worker import serve
 from storage.clock import SystemClock
 
+CLOCK = SystemClock()
 TOKEN = "internal-token"
 SITTING = SittingId("sit_1")
 LOOPBACK = Network(addresses=("127.0.0.1",))
@@ -64,7 +66,7 @@ def vp8_picture(frames: int, keyframe_every: int = 15, size: tuple[int, int] = (
 
 
 def table(number: int, members: Iterable[str], grants: dict[tuple[str, Kind], Iterable[str]], **times: datetime) -> GrantTable:
-    now = datetime.now(UTC)
+    now = CLOCK.now()
     return GrantTable(
         sitting_id=SITTING,
         number=number,
@@ -134,7 +136,7 @@ async def rig(tmp_path: Path, **changes: object) -> AsyncIterator[Rig]:
         one = Rig(control, settings.spool, reports, settings)
         holder.append(one)
         ready = asyncio.Event()
-        task = asyncio.create_task(serve(settings, SystemClock(), ready.set))
+        task = asyncio.create_task(serve(settings, CLOCK, ready.set))
         await asyncio.wait({task, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
         assert ready.is_set(), task.exception() if task.done() else "not ready"
         try:
@@ -145,6 +147,7 @@ async def rig(tmp_path: Path, **changes: object) -> AsyncIterator[Rig]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+            gc.collect()  # finalisers of closed sockets run here, not in the middle of whatever pytest does next
 
 
 def _signaling(reports: list[dict], holder: list[Rig]) -> web.Application:
@@ -263,7 +266,7 @@ class Client:
         self.up.send_rtp(packet)
 
     def send_report(self, kind: Kind) -> None:
-        ntp = ms_to_ntp(datetime.now(UTC).timestamp() * 1000)
+        ntp = ms_to_ntp(CLOCK.now().timestamp() * 1000)
         self.up.send_rtcp(rtcp.write_sender_report(self.ssrcs[kind], ntp, self._timestamp[kind], self.sent[kind], 0))
 
     def _on_feedback(self, packet: bytes) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import io
+import itertools
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -18,7 +19,7 @@ from media.shipper import Shipper
 from media.spool import Spool, SpooledSegment
 from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable
 from tests.integration.media_nack import lose_upstream
-from tests.integration.media_rig import SITTING, TOKEN, Rig, all_to_all, opus_tone, rig, table, vp8_picture
+from tests.integration.media_rig import CLOCK, SITTING, TOKEN, Rig, all_to_all, opus_tone, rig, table, vp8_picture
 
 BOTH = ["a", "b"]
 
@@ -49,7 +50,7 @@ def files_open_for_writing() -> list[str]:
     for entry in Path("/proc/self/fd").iterdir():
         try:
             flags = int(Path(f"/proc/self/fdinfo/{entry.name}").read_text().split("flags:")[1].split()[0], 8)
-            target = os.readlink(entry)
+            target = str(entry.readlink())
         except OSError:
             continue
         if flags & (os.O_WRONLY | os.O_RDWR) and "/spool/" in target:
@@ -66,21 +67,20 @@ def decoded_audio(paths: list[Path]) -> np.ndarray:
     samples = []
     for path in paths:
         with av.open(str(path)) as container:
-            for frame in container.decode(audio=0):
-                samples.append(frame.to_ndarray().astype(np.float32)[0])
+            samples += [frame.to_ndarray().astype(np.float32)[0] for frame in container.decode(audio=0)]
     return np.concatenate(samples)
 
 
 async def record(one: Rig, seconds: float, prepared: object = None) -> datetime:
     """A session of `seconds` from a moment 150 ms ago, as if the table had been on its way so long; returns its opening."""
-    opened = datetime.now(UTC) - timedelta(milliseconds=150)
+    opened = CLOCK.now() - timedelta(milliseconds=150)
     await one.control.apply_grants(table(2, BOTH, all_to_all(BOTH, recorded=True), opened_at=opened, effective_at=opened))
     await asyncio.sleep(seconds)
     return opened
 
 
 async def end_session(one: Rig, opened: datetime, number: int = 3) -> datetime:
-    now = datetime.now(UTC)
+    now = CLOCK.now()
     await one.control.apply_grants(table(number, BOTH, {}, opened_at=opened, effective_at=now))
     return now
 
@@ -106,7 +106,7 @@ async def test_a_tone_is_recorded_with_its_true_length_under_loss(tmp_path: Path
         assert found[0][0].t0_ms == 0
         assert found[-1][0].t1_ms == pytest.approx(wall_ms, abs=40)
         assert found[-1][0].closed_by == "stop"
-        for (before, _), (after, _) in zip(found, found[1:], strict=False):
+        for (before, _), (after, _) in itertools.pairwise(found):
             assert after.t0_ms == before.t1_ms
             assert after.prev_sha256 == before.sha256
         for segment, path in found:
@@ -158,10 +158,10 @@ async def test_a_muted_span_is_silence_of_the_same_length(tmp_path: Path) -> Non
         await asyncio.sleep(0.3)
         opened = await record(one, 2.0)
         muted = {k: v for k, v in all_to_all(BOTH, recorded=True).items() if k != ("a", Kind.AUDIO)}
-        mute_at = datetime.now(UTC)
+        mute_at = CLOCK.now()
         await one.control.apply_grants(table(3, BOTH, muted, opened_at=opened, effective_at=mute_at))
         await asyncio.sleep(1.5)
-        unmute_at = datetime.now(UTC)
+        unmute_at = CLOCK.now()
         await one.control.apply_grants(table(4, BOTH, all_to_all(BOTH, recorded=True), opened_at=opened, effective_at=unmute_at))
         await asyncio.sleep(1.5)
         ended = await end_session(one, opened, 5)
@@ -193,7 +193,7 @@ async def test_nothing_is_written_before_the_session_and_in_recess(tmp_path: Pat
         count, before = bob.count("a-audio"), len(list(one.spool.rglob("*.webm")))
         await asyncio.sleep(0.5)
         assert bob.count("a-audio") == count
-        resumed = datetime.now(UTC)
+        resumed = CLOCK.now()
         await one.control.apply_grants(table(4, BOTH, all_to_all(BOTH, recorded=True), opened_at=opened, effective_at=resumed))
         await asyncio.sleep(1.0)
         await end_session(one, opened, 5)
@@ -295,7 +295,7 @@ async def test_only_the_granted_are_recorded(tmp_path: Path) -> None:
         for person in people:
             person.talk(opus_tone(3.0))
         await asyncio.sleep(0.3)
-        opened = datetime.now(UTC)
+        opened = CLOCK.now()
         await one.control.apply_grants(table(2, [*BOTH, "w"], grants, opened_at=opened, effective_at=opened))
         await asyncio.sleep(1.2)
         await end_session(one, opened)
