@@ -58,8 +58,9 @@ export function useTile(person: () => ParticipantView) {
   const isMe = computed(() => person().id === sitting.value?.me);
   const own = computed(() => (devices.tracks.video.value ? new MediaStream([devices.tracks.video.value]) : null));
   const inside = computed(() => person().place === "courtroom" && (person().present || isMe.value));
+  const paused = computed(() => sitting.value?.state === "recess" || sitting.value?.state === "tech_suspended");
   const picture = computed(() => {
-    if (!inside.value || person().camera_off) return null;
+    if (paused.value || !inside.value || person().camera_off) return null;
     return isMe.value ? own.value : (streams.value.get(person().id)?.video ?? null);
   });
   const speaking = computed(() => inside.value && state.value.speaking.has(person().id) && !person().microphone_off && !person().court_muted);
@@ -75,12 +76,13 @@ export function useTile(person: () => ParticipantView) {
       return { icon: "wifi-off", title: t("courtroom.tile.offline", { n }), note: t("courtroom.tile.reconnecting") };
     }
     if (!present && !isMe.value) return { icon: "user", title: t("courtroom.tile.absent"), note: "" };
+    if (paused.value) return { icon: "pause", title: t(sitting.value?.state === "recess" ? "courtroom.recess.title" : "courtroom.suspended.title"), note: "" };
     return camera_off ? { icon: "cam-off", title: t("courtroom.tile.cameraOff"), note: "" } : { icon: "user", title: t("courtroom.tile.noPicture"), note: "" };
   });
 
   const status = computed(() => {
     const p = person();
-    if (!inside.value || p.role === "observer") return { icon: "", text: "" };
+    if (!inside.value || paused.value || p.role === "observer") return { icon: "", text: "" };
     if (p.court_muted) return { icon: "mic-lock", text: t("courtroom.tile.courtMuted") };
     if (p.microphone_off) return { icon: "mic-off", text: t("courtroom.tile.micOff") };
     if (!p.may_speak && sitting.value?.state === "in_session") return { icon: "mic-lock", text: t("courtroom.tile.notTurn") };

@@ -70,12 +70,15 @@ export function roomOf(everybody: readonly ParticipantView[]): Room {
   };
 }
 
-/** Whom to show large when nothing is exhibited: floor, who speaks, who spoke last, the presiding judge. */
-export function inFocus(state: CourtState): ParticipantView | null {
+/**
+ * Whom to show large: who has the floor, who speaks, who spoke last, the presiding judge. On a desk nobody sees the own
+ * face large; on a phone one does while having the floor (`own`), to know that the court sees and hears.
+ */
+export function inFocus(state: CourtState, own = false): ParticipantView | null {
   const { sitting, speaking, lastSpeaker } = state;
   if (!sitting) return null;
-  const visible = sitting.participants.filter((p) => p.place === "courtroom" && p.present);
+  const mayBe = (id: string) => id !== sitting.me || (own && sitting.floor === id);
+  const visible = sitting.participants.filter((p) => p.place === "courtroom" && p.present && mayBe(p.id));
   const by = (id: string | null | undefined) => visible.find((p) => p.id === id);
-  const others = [...speaking].filter((id) => id !== sitting.me);
-  return by(sitting.floor) ?? by(others.at(-1)) ?? by(lastSpeaker) ?? visible.find((p) => p.role === "presiding_judge") ?? visible[0] ?? null;
+  return by(sitting.floor) ?? by([...speaking].filter((id) => by(id)).at(-1)) ?? by(lastSpeaker) ?? visible.find((p) => p.role === "presiding_judge") ?? visible[0] ?? null;
 }

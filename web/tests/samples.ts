@@ -1,0 +1,53 @@
+/** Valid messages to vary in tests. */
+import type { CaptionView, ParticipantView, SittingView } from "@/protocol";
+
+export function person(id: string, extra: Partial<ParticipantView> = {}): ParticipantView {
+  return {
+    id,
+    role: "plaintiff",
+    name: id,
+    label: "原",
+    represents: null,
+    present: true,
+    attended: false,
+    place: "courtroom",
+    may_speak: true,
+    may_present: false,
+    court_muted: false,
+    microphone_off: false,
+    camera_off: false,
+    ...extra,
+  };
+}
+
+export function caption(id: string, t0_ms: number, text = id): CaptionView {
+  return { id, kind: "speech", participant_id: "p_a", label: "原", name: "", t0_ms, t1_ms: t0_ms + 500, text, confidence: 0.9, engine: null, origin: "live" };
+}
+
+export function sitting(extra: Partial<SittingView>): SittingView {
+  return {
+    id: "sit_1",
+    number: 1,
+    ordinal: 1,
+    hearing: { id: "hear_1", court_name: "", case_number: "", cause: "", title: "", procedure: "ordinary", public: true, courtroom: "", scheduled_at: "2026-11-20T01:00:00Z" },
+    me: "p_a",
+    state: "in_session",
+    stage: "evidence",
+    stages_done: [],
+    opened_at: null,
+    closed_at: null,
+    recess_at: null,
+    planned_resume_at: null,
+    record_ms: null,
+    server_at: "2026-11-20T01:00:00Z",
+    floor: null,
+    participants: [],
+    hands: [],
+    showing: null,
+    exhibits: [],
+    allowed: [],
+    recording: "off",
+    recording_detail: "",
+    ...extra,
+  };
+}
