@@ -115,6 +115,8 @@ class HearingService:
             try:
                 async with self._database.transaction() as connection:
                     outcome = await self._execute(connection, sitting_id, command, actor, command_id)
+            except TimeoutError as error:
+                raise TooBusy from error
             except (_StaleVersion, DBAPIError) as error:
                 if isinstance(error, DBAPIError) and not _may_pass(error):
                     raise

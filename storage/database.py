@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _BUSY_TIMEOUT_MS = 15_000
+_MANY = 1000  # no line: PostgreSQL locks rows, and its pool bounds the connections
 _WRITES = "court_writes"  # execution option of a connection that means to write
 
 
@@ -26,6 +28,9 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             self.url, json_serializer=partial(json.dumps, ensure_ascii=False), pool_pre_ping=not self.is_sqlite
         )
+        # SQLite has one writer. Ours wait in line here; between processes its busy handler sleeps and is not fair, so a
+        # burst would else starve somebody. Order and correctness do not rest on this: the database's own lock does that.
+        self._line = asyncio.Semaphore(1 if self.is_sqlite else _MANY)
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -39,12 +44,18 @@ class Database:
         """A unit of work: commits at the end of the block, rolls back on any exception.
 
         On SQLite it takes the write lock at its start (BEGIN IMMEDIATE): a transaction that reads first and writes later
-        would otherwise fail at once with "database is locked", whatever the busy timeout.
+        would otherwise fail at once with "database is locked", whatever the busy timeout. Raises TimeoutError when no
+        turn comes in that time (a transaction inside a transaction never gets one).
         """
-        async with self.engine.connect() as connection:
-            await connection.execution_options(**{_WRITES: True})
-            async with connection.begin():
-                yield connection
+        async with asyncio.timeout(_BUSY_TIMEOUT_MS / 1000):
+            await self._line.acquire()
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execution_options(**{_WRITES: True})
+                async with connection.begin():
+                    yield connection
+        finally:
+            self._line.release()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
