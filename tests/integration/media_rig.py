@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -147,7 +146,6 @@ async def rig(tmp_path: Path, **changes: object) -> AsyncIterator[Rig]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            gc.collect()  # finalisers of closed sockets run here, not in the middle of whatever pytest does next
 
 
 def _signaling(reports: list[dict], holder: list[Rig]) -> web.Application:
