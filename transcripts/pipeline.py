@@ -147,7 +147,7 @@ class Pipeline:
             self._choose_rule()
 
     def _choose_rule(self) -> None:
-        rule = rule_for(self._waiting.inside_ms)
+        rule = rule_for(self._waiting.inside_ms, self._rule)
         if rule == self._rule:
             return
         if rule.longest_ms > self._rule.longest_ms:

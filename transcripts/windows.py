@@ -26,11 +26,13 @@ BUSY_FROM_MS = 8_000
 OVERLOADED_FROM_MS = 20_000
 
 
-def rule_for(waiting_ms: int) -> CutRule:
-    """The rule to cut by while that much speech waits for recognition."""
-    if waiting_ms >= OVERLOADED_FROM_MS:
+def rule_for(waiting_ms: int, current: CutRule) -> CutRule:
+    """The rule to cut by while that much speech waits for recognition; it eases only at half the load that set it."""
+    if waiting_ms >= OVERLOADED_FROM_MS or (current == OVERLOADED and waiting_ms >= OVERLOADED_FROM_MS // 2):
         return OVERLOADED
-    return BUSY if waiting_ms >= BUSY_FROM_MS else USUAL
+    if waiting_ms >= BUSY_FROM_MS or (current != USUAL and waiting_ms >= BUSY_FROM_MS // 2):
+        return BUSY
+    return USUAL
 
 
 @dataclass(frozen=True, slots=True)
