@@ -162,8 +162,9 @@ class HearingService:
     async def new_sitting(self, hearing_id: HearingId) -> Sitting:
         """The next sitting of a hearing whose last one is over; raises UnknownId, Conflict (code sitting_not_over)."""
         async with self._database.transaction() as connection:
+            await store.lock_hearing(connection, hearing_id)
             hearing = await _hearing(connection, hearing_id)
-            last = (await store.sittings_of(connection, hearing_id, lock=True))[-1].sitting
+            last = (await store.sittings_of(connection, hearing_id))[-1].sitting
             if last.state not in OVER:
                 raise Conflict("上一庭次尚未闭庭，不能安排新的庭次。", code="sitting_not_over")
             sitting = Sitting(SittingId(new_id("sit")), hearing_id, number=last.number + 1)

@@ -58,10 +58,15 @@ async def load_sitting(connection: AsyncConnection, sitting_id: str, *, lock: bo
     return _sitting_row(row) if row else None
 
 
-async def sittings_of(connection: AsyncConnection, hearing_id: str, *, lock: bool = False) -> tuple[SittingRow, ...]:
+async def sittings_of(connection: AsyncConnection, hearing_id: str) -> tuple[SittingRow, ...]:
     """The hearing's sittings in order."""
     query = select(t.sittings).where(t.sittings.c.hearing_id == hearing_id).order_by(t.sittings.c.number)
-    return tuple(_sitting_row(row) for row in await connection.execute(query.with_for_update() if lock else query))
+    return tuple(_sitting_row(row) for row in await connection.execute(query))
+
+
+async def lock_hearing(connection: AsyncConnection, hearing_id: str) -> None:
+    """Nobody else can set down a sitting of this hearing until the transaction ends."""
+    await connection.execute(select(t.hearings.c.id).where(t.hearings.c.id == hearing_id).with_for_update())
 
 
 async def sittings_in(connection: AsyncConnection, states: frozenset[SittingState]) -> tuple[SittingRow, ...]:

@@ -9,7 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ from storage.objects import InvalidKey, ObjectExists, ObjectMissing, StoredObjec
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # no leading dot: no climbing, nothing hidden
 _KEY_CHARACTERS = 300  # = the width of object_key columns
 _CHUNK_BYTES = 256 * 1024
+_ABANDONED_S = 3600
 _INCOMING = ".incoming"  # unfinished writes; not a possible key
 
 
@@ -26,6 +27,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._swept = False
 
     async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
         """Store durably: file and folder are on disk when this returns. Identical bytes again are allowed."""
@@ -80,12 +82,17 @@ class FolderStore:
         folder = self._root / _INCOMING
         with _write_errors():
             folder.mkdir(parents=True, exist_ok=True)
-        return folder / secrets.token_hex(16)
+            own = folder / secrets.token_hex(16)
+            own.touch(exist_ok=False)
+            if not self._swept:
+                _sweep(own)
+                self._swept = True
+        return own
 
     async def _write(self, key: str, temporary: Path, data: AsyncIterator[bytes] | bytes) -> StoredObject:
         digest, size = hashlib.sha256(), 0
         with _write_errors():
-            file = await asyncio.to_thread(temporary.open, "xb")
+            file = await asyncio.to_thread(temporary.open, "wb")
         try:
             async for chunk in _chunks(data):
                 digest.update(chunk)
@@ -115,6 +122,15 @@ async def _chunks(data: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]:
         return
     async for chunk in data:
         yield chunk
+
+
+def _sweep(own: Path) -> None:
+    """Remove what writers that were killed left behind; a living writer's file is never an hour older than a fresh one."""
+    newest_s = own.stat().st_mtime
+    for left in own.parent.iterdir():
+        with suppress(FileNotFoundError):  # another writer finished meanwhile
+            if left.stat().st_mtime < newest_s - _ABANDONED_S:
+                left.unlink()
 
 
 def _sync(file: BinaryIO) -> None:

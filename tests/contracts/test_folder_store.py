@@ -40,6 +40,16 @@ async def test_unfinished_writes_leave_no_file_behind(tmp_path: Path) -> None:
     assert list((tmp_path / ".incoming").iterdir()) == []
 
 
+async def test_what_a_killed_writer_left_is_swept_and_a_living_ones_is_not(tmp_path: Path) -> None:
+    (tmp_path / ".incoming").mkdir()
+    dead, living = tmp_path / ".incoming" / "dead", tmp_path / ".incoming" / "living"
+    for path in (dead, living):
+        path.write_bytes(b"half")
+    os.utime(dead, (0, 0))
+    await FolderStore(tmp_path).put(KEY, CONTENT)
+    assert list((tmp_path / ".incoming").iterdir()) == [living]
+
+
 async def test_file_and_folders_are_synced_before_the_acknowledgement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     real = os.fsync
