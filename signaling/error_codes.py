@@ -53,18 +53,14 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     # the seat
     "not_joined": Refusal(409, "您尚未进入法庭，请刷新页面。"),
     "not_a_participant": Refusal(403, "您不是本次庭审的参加人。"),
-    "room_full": Refusal(409, "法庭人数已满，暂时无法进入，请联系书记员。"),
-    "sitting_over": Refusal(409, "本次庭审已经结束。"),
     "session_replaced": Refusal(409, "您已在另一台设备或另一个页面进入法庭，本页面已停止。"),
-    "witness_isolated": Refusal(403, "证人、鉴定人在作证前后不得旁听庭审，因此不能查看这项内容。"),
     # hearings
-    "sitting_not_closed": Refusal(409, "上一次庭审尚未结束，不能新开庭次。"),
     "record_not_ready": Refusal(409, "庭审尚未闭庭，庭审档案还没有生成。"),
     "exhibit_too_large": Refusal(413, "文件超过大小限制，请压缩或拆分后再提交。"),
     # media
     "media_unreachable": Refusal(503, "音视频服务暂时无法连接，系统正在自动重试。"),
     "media_refused": Refusal(409, "音视频连接没有成功，系统正在自动重试。"),
-    "media_timeout": Refusal(503, "音视频服务响应超时，系统正在自动重试。"),
+    "answer_stale": Refusal(409, "音视频连接正在更新，系统会自动完成。"),
 })  # fmt: skip
 
 LAW_STATUS: Mapping[type[CourtError], int] = MappingProxyType({
@@ -96,6 +92,17 @@ def law_status(error: CourtError) -> int:
     return STATUS_OF_CODE.get(error.code, by_type)
 
 
+def media_refusal(error: MediaError) -> tuple[int, WireError]:
+    """The worker's codes stand (answer_stale, peer_unknown, not_a_member …); its words only if they are for people."""
+    if error.code in REFUSALS:
+        return told(error.code)
+    status, generic = told("media_refused")
+    words = str(error)
+    return status, WireError(
+        code=error.code, message=words if any("一" <= letter <= "鿿" for letter in words) else generic.message
+    )
+
+
 def field_of(error: ValidationError) -> str:
     """Dotted path of the first bad field, as in the JSON; a tagged union's own marks are left out."""
     return ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"]) or "body"
@@ -109,9 +116,7 @@ def describe(error: Exception) -> tuple[int, WireError]:
         case CourtError():
             return law_status(error), WireError(code=error.code, message=error.message, field=error.field)
         case MediaError():
-            code = error.code if error.code in REFUSALS else "media_refused"
-            status, _ = told(code)
-            return status, WireError(code=code, message=REFUSALS[code].message)
+            return media_refusal(error)
         case ValidationError():
             return told("bad_field", field_of(error))
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -68,7 +69,8 @@ def _commands(director: Director) -> CommandsRow:
     return CommandsRow(
         sent=sum(tally.sent for tally in tallies),
         acknowledged=sum(tally.acknowledged for tally in tallies),
-        refused=sum(tally.refused for tally in tallies),
+        refused=sum(tally.refusals.total() for tally in tallies),
+        refusals=dict(sum((tally.refusals for tally in tallies), Counter())),
         unanswered=[f"{key}: {name}" for key, robot in director.robots.items() for name in robot.unanswered],
     )
 

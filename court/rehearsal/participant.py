@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import socketio
+import structlog
 from pydantic import ValidationError
 from socketio.exceptions import SocketIOError
 
@@ -20,11 +22,13 @@ from court.rehearsal.script import Person
 from court.rehearsal.sender import MediaSender
 from court.rehearsal.voice import Speech
 from hearing.model import SittingState
-from hearing.states import OVER
+from hearing.states import LIVE, OVER
 from hearing.timeline import Clock
 from media.control import MediaError
 from media.settings import Network
 from signaling.protocol import Ack, CaptionView, OfferView, SittingView, WireError
+
+log = structlog.get_logger("court.rehearsal")
 
 NAMESPACE = "/court"
 ACK_TIMEOUT_S = 15
@@ -46,7 +50,7 @@ class Tally:
 
     sent: int = 0
     acknowledged: int = 0
-    refused: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)  # by command and code
 
 
 class Robot:
@@ -70,6 +74,8 @@ class Robot:
         self._media_wanted = False
         self._media_lost = asyncio.Event()
         self._media_up = asyncio.Event()
+        self._was_connected = False
+        self._answered: dict[tuple[str, str], int] = {}  # by peer and connection: the newest revision answered
         self._negotiating = asyncio.Lock()  # offers of one peer are answered one after another
         self._socket = socketio.AsyncClient(http_session=door.session, logger=False, engineio_logger=False)
         self._listen()
@@ -95,15 +101,18 @@ class Robot:
     async def join(self, sitting_id: str) -> None:
         """Take the seat and connect media. Raises TimeoutError or CommandRefused when the seat is refused.
 
-        Media refused (the waiting area is not open yet) or lost is asked for again until it runs.
+        Media is connected once the waiting area is open; lost or refused, it is asked for again until it runs.
         """
         self._sitting_id = sitting_id
         await self._open_socket()
         await self._take_seat()
         self._media_wanted = True
-        try:
-            await self._connect_media()
-        except (TimeoutError, CommandRefused):
+        if self._media_is_open:
+            try:
+                await self._connect_media()
+            except (TimeoutError, CommandRefused):
+                self._media_lost.set()
+        else:
             self._media_lost.set()
 
     async def _open_socket(self) -> None:
@@ -154,8 +163,10 @@ class Robot:
             raise TimeoutError(f"{self.person.key}: {command} was not acknowledged") from error
         self.tally.acknowledged += 1
         if not ack.ok:
-            self.tally.refused += 1
-            raise CommandRefused(command, ack.error or WireError(code="no_reason", message="没有说明理由"))
+            reason = ack.error or WireError(code="no_reason", message="没有说明理由")
+            log.warning("refused", command=command, code=reason.code, person=self.person.key)
+            self.tally.refusals[f"{command}: {reason.code}"] += 1
+            raise CommandRefused(command, reason)
         return ack
 
     async def media_up(self) -> None:
@@ -195,16 +206,21 @@ class Robot:
                 await self._answer(peer, offer)
         await peer.connected(CONNECTED_WITHIN_S)
         self._media_up.set()
+        self.reconnects += self._was_connected
+        self._was_connected = True
 
     async def _answer(self, peer: RobotPeer, offer: OfferView) -> None:
+        key = (peer.peer_id, offer.connection)
+        if offer.revision <= self._answered.get(key, 0):
+            return
+        self._answered[key] = offer.revision
         sdp = await peer.answer(offer.connection, offer.sdp)
         fields = {"peer_id": peer.peer_id, "connection": offer.connection, "revision": offer.revision, "sdp": sdp}
         try:
             await self.give("media.answer", fields)
         except CommandRefused as refusal:
-            if "stale" not in refusal.error.code:  # a newer offer is on its way already: that one will be answered
+            if refusal.error.code != "answer_stale":  # a newer offer is on its way already: that one will be answered
                 raise
-            self.tally.refused -= 1
 
     async def _close_media(self) -> None:
         self._media_up.clear()
@@ -215,12 +231,19 @@ class Robot:
             peer, self._peer = self._peer, None
             await peer.close()
 
+    @property
+    def _media_is_open(self) -> bool:
+        return self.sitting is not None and self.sitting.state in LIVE
+
     async def _keep_connected(self) -> None:
         attempt = 0
         while True:
             await self._media_lost.wait()
             if not self._media_wanted:
                 self._media_lost.clear()
+                continue
+            if not self._media_is_open:
+                await asyncio.sleep(0.1)
                 continue
             await asyncio.sleep(RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)])
             attempt += 1
@@ -229,7 +252,6 @@ class Robot:
             except (TimeoutError, CommandRefused, OSError):
                 self._media_lost.set()
                 continue
-            self.reconnects += 1
             attempt = 0
 
     # --- events ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from court.rehearsal.script import Expectations
 from hearing.model import Role
+from record.verify import BENIGN
 
 
 class Row(BaseModel):
@@ -68,6 +69,8 @@ class CommandsRow(Row):
     sent: int
     acknowledged: int
     refused: int
+    refusals: dict[str, int]
+    """How often which command was refused with which code."""
     unanswered: list[str]
 
 
@@ -155,7 +158,7 @@ def _judge_media(expect: Expectations, measured: Measured) -> Iterator[Expectati
         silent = measured.silent_pairs
         yield _row("heard_pairs", "all", f"{len(silent)} silent: {', '.join(silent)}" if silent else "all", not silent)
     if expect.gaps_at_most is not None:
-        gaps = sum(len(row.gaps) for row in measured.tracks)
+        gaps = sum(gap.cause not in BENIGN for row in measured.tracks for gap in row.gaps)
         yield _row("gaps_at_most", expect.gaps_at_most, gaps, gaps <= expect.gaps_at_most)
     audio = [row for row in measured.tracks if row.kind == "audio" and row.wall_ms > 0]
     least = min((row.recorded_ms / row.wall_ms for row in audio), default=0.0)
@@ -172,7 +175,7 @@ def summary(report: Report) -> str:
     lines = [
         f"演练：{report.title}{'（合成语音）' if report.synthetic else ''}，用时 {report.duration_s:.0f} 秒",
         f"  参与人 {len(report.participants)}，媒体重连 {sum(row.reconnects for row in report.participants)} 次",
-        f"  音视频轨道 {len(report.tracks)}，录制缺口 {sum(len(row.gaps) for row in report.tracks)} 处",
+        f"  音视频轨道 {len(report.tracks)}，录制中断 {sum(gap.cause not in BENIGN for row in report.tracks for gap in row.gaps)} 处",
         f"  识别 {sum(bool(row.text) for row in report.captions)}/{len(report.captions)} 句"
         + (f"，字错率 {report.cer:.1%}" if report.cer is not None else "")
         + (f"，延迟中位数 {median(delays) / 1000:.1f} 秒" if delays else ""),

@@ -113,7 +113,7 @@ class Expectations(Part):
     complete: bool = Field(default=True, description="The package verifies.")
     isolated_packets_at_most: int = Field(0, ge=0, description="Media packets at the socket of a witness who is not in the room.")
     heard_pairs: bool = Field(default=True, description="Everyone in the courtroom received media of everyone else there.")
-    gaps_at_most: int | None = Field(None, ge=0, description="Declared gaps in the recording.")
+    gaps_at_most: int | None = Field(None, ge=0, description="Technical gaps in the recording (being outside, muted or joining is none).")
     recorded_share_at_least: float = Field(0.97, ge=0, le=1, description="Recorded time of each audio track over the time it was due.")
 
 
