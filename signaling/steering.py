@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
 from hearing import store
-from hearing.audience import GrantTable, grant_table
+from hearing.audience import GrantTable
 from hearing.model import Hearing, Sitting, SittingId, SittingState
-from hearing.service import Outcome
+from hearing.service import Outcome, grants_of
 from hearing.states import LIVE, OVER
 from media.control import MediaControl, MediaError
 from signaling.errands import Errands
@@ -56,10 +55,10 @@ class Steering:
     def follow(self, outcome: Outcome) -> None:
         """Send the table an act led to. `effective_at` is the time of the deciding event, not of sending."""
         if outcome.events and outcome.sitting.state in LIVE | OVER:
-            self._enqueue(outcome.hearing, outcome.sitting, outcome.sitting.updated_at or self._parts.clock.now())
+            self._enqueue(outcome.hearing, outcome.sitting)
 
-    def _enqueue(self, hearing: Hearing, sitting: Sitting, effective_at: datetime) -> None:
-        order = Order(grant_table(hearing, sitting, effective_at), last=sitting.state in OVER)
+    def _enqueue(self, hearing: Hearing, sitting: Sitting) -> None:
+        order = Order(grants_of(hearing, sitting), last=sitting.state in OVER)
         self._queues.setdefault(sitting.id, asyncio.Queue()).put_nowait(order)
         if sitting.id not in self._sending:
             self._sending.add(sitting.id)
@@ -71,11 +70,18 @@ class Steering:
             self._resend(hearing, sitting)
 
     def _resend(self, hearing: Hearing, sitting: Sitting) -> None:
-        """The newest table of a sitting, in force from now: a worker that held nothing has granted nothing till now."""
+        """The newest table of a sitting; older ones that still wait say nothing to a worker that holds none."""
         queue = self._queues.setdefault(sitting.id, asyncio.Queue())
         while not queue.empty():
             queue.get_nowait()
-        self._enqueue(hearing, sitting, self._parts.clock.now())
+        self._enqueue(hearing, sitting)
+
+    async def push(self, sitting_id: SittingId) -> None:
+        """The newest table of a live sitting at once, past the queue; the numbers keep the order right."""
+        hearing, sitting = await self._parts.hearings.load(sitting_id)
+        if sitting.state in LIVE:
+            worker = await self.worker(sitting_id)
+            await worker.apply_grants(grants_of(hearing, sitting))
 
     async def close_unfinished(self) -> None:
         """Sittings closed while this process was down may still be held by the worker."""
@@ -83,8 +89,7 @@ class Steering:
             closed = await store.sittings_in(connection, frozenset({SittingState.CLOSED}))
         for row in closed:
             if row.sealed_at is None and row.media_worker_url is not None:
-                hearing, sitting = await self._parts.hearings.load(row.sitting.id)
-                self._enqueue(hearing, sitting, sitting.closed_at or self._parts.clock.now())
+                self._enqueue(*await self._parts.hearings.load(row.sitting.id))
 
     async def _send_all(self, sitting_id: SittingId) -> None:
         queue = self._queues[sitting_id]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from media.control import Offer
+from media.control import MediaError, Offer
 from signaling.error_codes import Refused
 from signaling.gateway import Handler
 from signaling.parsing import Envelope
@@ -31,7 +31,13 @@ class MediaHandlers:
     async def connect(self, seat: Seat, _: Envelope) -> Ack:
         peer_id = new_id("peer")
         worker = await self._steering.worker(seat.sitting_id)
-        offers = await worker.connect(seat.sitting_id, seat.participant.id, peer_id)
+        try:
+            offers = await worker.connect(seat.sitting_id, seat.participant.id, peer_id)
+        except MediaError as error:
+            if error.code != "sitting_unknown":
+                raise
+            await self._steering.push(seat.sitting_id)  # the table is still on its way, or the worker has just restarted
+            offers = await worker.connect(seat.sitting_id, seat.participant.id, peer_id)
         seat.peer_id = peer_id
         return Ack(ok=True, peer_id=peer_id, offers=[offer_view(offer) for offer in offers])
 
