@@ -150,6 +150,11 @@ export function speakerAt(lines: readonly CaptionView[], t_ms: number): string |
   return heard.at(-1)?.participant_id ?? null;
 }
 
+/** Who was heard last at or before this moment. */
+export function lastSpeaker(lines: readonly CaptionView[], t_ms: number): string | null {
+  return lines.findLast((line) => line.kind === "speech" && line.t0_ms <= t_ms)?.participant_id ?? null;
+}
+
 /** The line to follow: the last one that has begun; -1 before the first. Lines are in order of t0_ms. */
 export function followedLine(lines: readonly CaptionView[], t_ms: number): number {
   let low = 0;
