@@ -5,6 +5,7 @@ The JSON Schema in docs/rehearsal-report.schema.json is generated from Report.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -188,3 +189,8 @@ def summary(report: Report) -> str:
         "演练通过" if report.passed else "演练未通过",
     ]
     return "\n".join(lines)
+
+
+def report_schema() -> str:
+    """The text of docs/rehearsal-report.schema.json."""
+    return json.dumps(Report.model_json_schema(), ensure_ascii=False, indent=2) + "\n"

@@ -253,3 +253,8 @@ def bench(script: Script) -> list[Person]:
 def isolated(script: Script) -> list[Person]:
     """Witnesses and experts: outside the courtroom until they are called."""
     return [person for person in script.participants if person.role in ISOLATED_UNTIL_CALLED]
+
+
+def script_schema() -> str:
+    """The text of docs/rehearsal.schema.json."""
+    return json.dumps(Script.model_json_schema(), ensure_ascii=False, indent=2) + "\n"
