@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -125,10 +126,8 @@ class SimulatedTap:
         self._sockets.append(socket)
         last = self.ring[-1].seq if self.ring else 0
         await socket.send_json({"type": "hello", "worker_id": self.worker_id, "next_seq": last + 1})
-        try:
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await asyncio.gather(self._send(socket, after), self._read(socket))
-        except (ConnectionError, asyncio.CancelledError):
-            pass
         return socket
 
     async def _read(self, socket: web.WebSocketResponse) -> None:

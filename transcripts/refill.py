@@ -40,7 +40,7 @@ class RecordingMissing(Exception):
 
 
 class Refill:
-    """Reads a span of a track from its recording and posts its lines. Doing it twice adds nothing (ids, and save_utterances)."""
+    """Reads a span of a track from its recording and posts its lines; doing it twice adds none (store.save_utterances)."""
 
     def __init__(
         self, database: Database, store: ObjectStore, maker: LineMaker, signaling: SignalingClient, clock: Clock
@@ -92,7 +92,8 @@ def _cuts(span: Span, sound: list[tuple[RecordedSegment, bytes]]) -> Iterator[Cu
         try:
             samples = read_file(data)
         except av.FFmpegError:
-            log.exception("transcripts.segment_unreadable", sitting_id=span.sitting_id, track_id=span.track_id, index=segment.index)
+            where = {"sitting_id": span.sitting_id, "track_id": span.track_id, "index": segment.index}
+            log.exception("transcripts.segment_unreadable", **where)
             continue
         joined = end_ms is not None and abs(segment.t0_ms - end_ms) <= SEAM_MS
         cuts += listener.hear(Block(segment.t0_ms, samples, joined=joined), USUAL)

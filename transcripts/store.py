@@ -150,7 +150,8 @@ def _revision(row: RowMapping) -> Revision:
     operation = row["operation"]
     if operation.get("type") != ReplaceText.type:
         raise UnknownOperation(str(operation.get("type")))
-    return Revision(row["id"], row["utterance_id"], ReplaceText(operation["text"]), ParticipantId(row["author_id"]), _aware(row["at"]))
+    author_id = ParticipantId(row["author_id"])
+    return Revision(row["id"], row["utterance_id"], ReplaceText(operation["text"]), author_id, _aware(row["at"]))
 
 
 def _aware(at: datetime) -> datetime:

@@ -155,12 +155,12 @@ async def follow(tap: TapClient, pipeline: Pipeline, catchup: Catchup, outbox: O
                 catchup.hello(message)
                 log.info("transcripts.tap_connected", worker_id=message.worker_id, next_seq=message.next_seq)
             case Overflow():
-                log.warning("transcripts.tap_overflow", from_seq=message.from_seq, to_seq=message.to_seq, spans=len(message.spans))
+                log.warning("transcripts.tap_overflow", from_seq=message.from_seq, to_seq=message.to_seq)
                 for span in message.spans:
                     outbox.lost(span)
             case TapPacket():
                 missed = catchup.missed(message)
                 if missed is not None:
                     outbox.lost(missed)
-                while not pipeline.offer(message):  # noqa: ASYNC110  the room is made by threads
+                while not pipeline.offer(message):
                     await asyncio.sleep(FULL_PAUSE_S)

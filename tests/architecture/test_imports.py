@@ -19,7 +19,8 @@ PURE = {
     "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
     "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.keyframes",
-    "transcripts.model", "transcripts.windows", "transcripts.guards",
+    "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
+    "transcripts.documents", "transcripts.tap_message",
     "evidence.model", "evidence.integrity",
     "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.verify",
     "storage.objects",
@@ -76,7 +77,7 @@ def test_only_the_bridge_touches_aiortc() -> None:
     ("vendor", "doors"),
     [
         ("faster_whisper", {"transcripts.whisper", "transcripts.vad"}),
-        ("opencc", {"transcripts.chinese"}),
+        ("opencc", {"transcripts.script"}),
         ("pypdfium2", {"evidence.previews"}),
         ("puremagic", {"evidence.integrity", "evidence.previews", "evidence.content_type"}),
         ("huey", {"storage.queue", "storage.wake"}),

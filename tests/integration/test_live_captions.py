@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> LineMaker:
 @pytest.fixture(autouse=True)
 def one_engine(maker: LineMaker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(worker, "prepare_engine", lambda _settings: maker)
-    yield
+    return
 
 
 @dataclass
@@ -185,7 +186,7 @@ async def test_after_a_restart_speech_that_has_its_line_is_not_heard_again(tmp_p
     check(spoken, signaling)
     assert before > 0
     spans = sorted((line["track_id"], line["t0_ms"], line["t1_ms"]) for line in signaling.lines)
-    assert all(a[0] != b[0] or a[2] <= b[1] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[0] != b[0] or a[2] <= b[1] for a, b in itertools.pairwise(spans))
 
 
 async def test_speech_that_left_the_ring_is_asked_for_from_the_recording(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_courts_own_model_is_hashed_and_an_incomplete_one_refused(tmp_path: Pa
     own.mkdir()
     for name in ("model.bin", "config.json"):
         (own / name).write_bytes(b"x")
-    with pytest.raises(ModelError, match="tokenizer.json") as refused:
+    with pytest.raises(ModelError, match=r"tokenizer\.json") as refused:
         prepare(tmp_path, own, lambda _: None)
     assert refused.value.code == "model_missing"
     (own / "tokenizer.json").write_bytes(b"x")

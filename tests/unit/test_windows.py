@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transcripts.windows import BUSY, OVERLOADED, USUAL, Cutter, CutRule, Window, rule_for
+from transcripts.windows import BUSY, OVERLOADED, USUAL, CutRule, Cutter, Window, rule_for
 
 FRAME_MS = 32
 
@@ -54,7 +56,7 @@ def test_endless_speech_is_cut_in_its_last_breath() -> None:
 def test_endless_speech_without_a_breath_is_cut_at_the_longest_length_and_nothing_is_lost() -> None:
     windows = cut((0.9, 25_600), (0.0, 960))
     assert all(window.t1_ms - window.t0_ms <= USUAL.longest_ms + USUAL.pad_ms + FRAME_MS for window in windows)
-    assert all(a.t1_ms == b.t0_ms for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.t1_ms == b.t0_ms for a, b in itertools.pairwise(windows))
     assert sum(window.voiced_ms for window in windows) == 25_600
 
 
@@ -88,7 +90,7 @@ def test_load_eases_only_at_half_so_that_the_rule_does_not_flutter() -> None:
 def test_windows_never_overlap_and_hold_all_voice_that_began_speech(probabilities: list[float]) -> None:
     windows = cut(*((p, FRAME_MS) for p in probabilities))
     assert all(window.t0_ms < window.t1_ms or window.voiced_ms == 0 for window in windows)
-    assert all(a.t1_ms <= b.t0_ms for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.t1_ms <= b.t0_ms for a, b in itertools.pairwise(windows))
     for number, p in enumerate(probabilities):
         middle_ms = number * FRAME_MS + FRAME_MS // 2
         if p >= 0.5:
