@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ class Stage:
 def rehearse(options: argparse.Namespace) -> int:
     """0: every expectation met · 1: some missed, or the rehearsal broke off · 2: script or arguments cannot be used."""
     configure_logging("warning", "console", "rehearsal")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary server is stopped too
     try:
         script = load_script(options.script)
         report = asyncio.run(_rehearse(script, options))

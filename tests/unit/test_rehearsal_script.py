@@ -86,7 +86,7 @@ def test_a_bad_script_is_refused_with_line_and_field(tmp_path: Path, where: tupl
     message = str(refusal.value)
     assert f"字段 {field}" in message or f"字段 （{field}）" in message
     assert "\n" not in message
-    line = int(message.split(" 第 ")[1].split(" 行")[0])
+    line = int(message.rsplit(" 第 ", maxsplit=1)[-1].partition(" 行")[0])
     named = str(where[-1]) if isinstance(where[-1], str) else None
     if named and named in {"ms", "role", "represents", "sort"}:
         assert f'"{named}"' in path.read_text(encoding="utf-8").splitlines()[line - 1]
