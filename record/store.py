@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import RowMapping, Table, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence.store import exhibits_of
@@ -56,8 +56,8 @@ async def write_seal(connection: AsyncConnection, sitting_id: str, manifest_sha2
 
 async def open_jobs(connection: AsyncConnection, kind: str, sitting_id: str) -> int:
     """How many jobs of a kind still wait or run for a sitting."""
-    query = select(jobs.c.payload).where(jobs.c.kind == kind, jobs.c.state.in_(("waiting", "running")))
-    return sum(1 for payload in (await connection.execute(query)).scalars() if payload.get("sitting_id") == sitting_id)
+    query = select(func.count()).select_from(jobs).where(_job_of(kind, sitting_id), jobs.c.state.in_(("waiting", "running")))
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def last_line_at(connection: AsyncConnection, sitting_id: str) -> datetime | None:
@@ -69,11 +69,13 @@ async def last_line_at(connection: AsyncConnection, sitting_id: str) -> datetime
 
 async def last_verification(connection: AsyncConnection, sitting_id: str) -> tuple[str, str] | None:
     """State and problem text of the newest verify job of a sitting."""
-    query = select(jobs).where(jobs.c.kind == "verify").order_by(jobs.c.id.desc())
-    for row in (await connection.execute(query)).mappings():
-        if row["payload"].get("sitting_id") == sitting_id:
-            return row["state"], row["problem"]
-    return None
+    query = select(jobs.c.state, jobs.c.problem).where(_job_of("verify", sitting_id)).order_by(jobs.c.id.desc()).limit(1)
+    row = (await connection.execute(query)).one_or_none()
+    return (row.state, row.problem) if row else None
+
+
+def _job_of(kind: str, sitting_id: str) -> ColumnElement[bool]:
+    return and_(jobs.c.kind == kind, jobs.c.payload["sitting_id"].as_string() == sitting_id)
 
 
 def aware(at: datetime) -> datetime:
