@@ -26,7 +26,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = normal_url(url)
         self.engine: AsyncEngine = create_async_engine(
-            self.url, json_serializer=partial(json.dumps, ensure_ascii=False), pool_pre_ping=not self.is_sqlite
+            self.url,
+            json_serializer=partial(json.dumps, ensure_ascii=False),
+            pool_pre_ping=not self.is_sqlite,
+            hide_parameters=True,  # what people say and their names must not reach a log with an error
         )
         # SQLite has one writer. Ours wait in line here; between processes its busy handler sleeps and is not fair, so a
         # burst would else starve somebody. Order and correctness do not rest on this: the database's own lock does that.
