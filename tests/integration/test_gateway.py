@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import socketio
@@ -22,7 +23,7 @@ async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
         yield bed
 
 
-FIELDS: dict[str, dict[str, object]] = {
+FIELDS: dict[str, dict[str, Any]] = {
     "stage.go": {"stage": "identity"}, "floor.give": {"participant_id": "?"}, "participant.mute": {"participant_id": "?"},
     "participant.unmute": {"participant_id": "?"}, "participant.exclude": {"participant_id": "?"}, "participant.admit": {"participant_id": "?"},
     "attendance.mark": {"participant_id": "?"}, "witness.call": {"participant_id": "?"}, "witness.dismiss": {"participant_id": "?"},

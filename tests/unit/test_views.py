@@ -8,8 +8,7 @@ from datetime import timedelta
 import pytest
 
 from evidence.model import Exhibit
-from evidence.model import Side as ExhibitSide
-from hearing.model import ExhibitId, Hand, HandReason, HearingId, Role, Showing, SittingState, Stage
+from hearing.model import ExhibitId, Hand, HandReason, HearingId, Role, Showing, Side, SittingState, Stage
 from signaling.protocol import SittingView
 from signaling.views import Recording, Scene, may_open_exhibit, sitting_view
 from tests.courts import COURT, NINE, a_hearing, a_sitting, pid
@@ -17,7 +16,7 @@ from tests.courts import COURT, NINE, a_hearing, a_sitting, pid
 
 def an_exhibit(word: str) -> Exhibit:
     return Exhibit(
-        id=ExhibitId(word), court_id=COURT, hearing_id=HearingId("hear_test"), side=ExhibitSide.PLAINTIFF, ordinal=1, number="原告证据1",
+        id=ExhibitId(word), court_id=COURT, hearing_id=HearingId("hear_test"), side=Side.PLAINTIFF, ordinal=1, number="原告证据1",
         title="借条", purpose="证明借款", file_name="iou.pdf", media_type="application/pdf", bytes=10, pages=3, sha256="a" * 64, sm3="b" * 64,
         object_key="k", submitted_by=pid("plaintiff"), submitted_at=NINE,
     )  # fmt: skip
