@@ -23,8 +23,9 @@ export interface PeerListener {
 }
 
 const BACK_OFF_MS = [300, 800, 1_500, 3_000, 5_000];
-const CONNECT_WITHIN_MS = 10_000;
-const RECOVER_WITHIN_MS = 5_000;
+const CONNECT_WITHIN_MS = 15_000;
+const RECOVER_WITHIN_MS = 6_000;
+const PATIENCE_MS = 1_500; // a leg is often "disconnected" for a moment on a busy machine and comes back by itself
 
 export class CourtPeer {
   private legs: Record<"up" | "down", Leg> | null = null;
@@ -138,7 +139,7 @@ export class CourtPeer {
       this.listener.phase("connected");
     } else if (state === "disconnected") {
       this.listener.phase("reconnecting");
-      void this.restart(connection);
+      this.unlessBack(connection, PATIENCE_MS, () => void this.restart(connection));
     } else if (state === "failed" || state === "closed") this.again();
   }
 
@@ -156,11 +157,15 @@ export class CourtPeer {
 
   /** The leg has to be connected after `ms`, or everything is asked for anew. */
   private expect(connection: "up" | "down", ms: number): void {
+    this.unlessBack(connection, ms, () => this.again());
+  }
+
+  private unlessBack(connection: "up" | "down", ms: number, act: () => void): void {
     clearTimeout(this.watch[connection]);
     const generation = this.generation;
     this.watch[connection] = setTimeout(() => {
       const connected = this.legs?.[connection].pc.connectionState === "connected";
-      if (!connected && generation === this.generation && this.running) this.again();
+      if (!connected && generation === this.generation && this.running) act();
     }, ms);
   }
 
