@@ -76,9 +76,11 @@ def test_chromium_answers_up() -> None:
     assert answer.side.candidates
 
 
-def test_chromium_takes_audio_nack_and_our_extension_ids() -> None:
+def test_chromium_uses_our_payload_types_and_extension_ids() -> None:
     text = (FIXTURES / "chromium_up_answer.sdp").read_text()
-    assert "a=rtcp-fb:111 nack" in text
+    assert "a=rtpmap:111 opus/48000/2" in text
+    assert "a=rtpmap:96 VP8/90000" in text
+    assert "a=rtcp-fb:96 nack pli" in text
     assert "a=extmap:2 urn:ietf:params:rtp-hdrext:ssrc-audio-level" in text
 
 
