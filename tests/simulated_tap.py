@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from transcripts.tap_message import PACKET_MS, TapPacket, pack
 
 LOAN = Path(__file__).parents[1] / "rehearsals" / "speech" / "loan"
+PIECE_MS = 2_000
 SILENT_OPUS = bytes.fromhex("f8fffe")  # RFC 6716: 20 ms CELT frame of silence
 
 
@@ -80,6 +81,7 @@ class SimulatedTap:
     worker_id: str = "media_1"
     ring_packets: int = 1_000_000
     ring: deque[TapPacket] = field(default_factory=deque)
+    forgotten: list[TapPacket] = field(default_factory=list)
     connections: list[int] = field(default_factory=list)  # the `after` of each connection made
     _sockets: list[web.WebSocketResponse] = field(default_factory=list)
     _grown: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -101,7 +103,7 @@ class SimulatedTap:
                     await asyncio.sleep(late_s)
             self.ring.append(packet)
             while len(self.ring) > self.ring_packets:
-                self.ring.popleft()
+                self.forgotten.append(self.ring.popleft())
         await self._announce()
 
     async def break_connections(self) -> None:
@@ -138,8 +140,9 @@ class SimulatedTap:
 
     async def _send(self, socket: web.WebSocketResponse, after: int) -> None:
         while True:
-            if self.ring and after and self.ring[0].seq > after + 1:
+            if self.ring and self.ring[0].seq > after + 1:
                 await socket.send_json(self._overflow(after))
+                after = self.ring[0].seq - 1
             for packet in [packet for packet in self.ring if packet.seq > after]:
                 await socket.send_bytes(pack(packet))
                 after = packet.seq
@@ -148,6 +151,12 @@ class SimulatedTap:
                     await self._grown.wait()
 
     def _overflow(self, after: int) -> dict[str, object]:
-        first = self.ring[0]
-        span = {"sitting_id": first.sitting_id, "track_id": first.track_id, "t0_ms": 0, "t1_ms": first.t_ms}
-        return {"type": "overflow", "from_seq": after + 1, "to_seq": first.seq - 1, "spans": [span]}
+        """What left the ring after that number, told in pieces as the media worker does."""
+        spans: list[dict[str, object]] = []
+        for packet in self.forgotten:
+            if packet.seq > after:
+                piece = {"sitting_id": packet.sitting_id, "track_id": packet.track_id, "t0_ms": packet.t_ms // PIECE_MS * PIECE_MS}
+                if piece not in [{name: span[name] for name in piece} for span in spans]:
+                    spans.append({**piece, "t1_ms": packet.t_ms})
+                next(span for span in spans if piece.items() <= span.items())["t1_ms"] = packet.t_ms + PACKET_MS
+        return {"type": "overflow", "from_seq": after + 1, "to_seq": self.ring[0].seq - 1, "spans": spans}

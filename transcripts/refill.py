@@ -65,6 +65,8 @@ class Refill:
         sitting_id = SittingId(span.sitting_id)
         async with self.database.read() as connection:
             recording = await recorded_until(connection, sitting_id, span.track_id)
+            if recording.sealed:
+                return ()  # the record is complete as it stands; no line can be added to it
             if recording.until_ms < span.t1_ms and not recording.whole:
                 if recording.closed_at is not None and self.clock.now() - recording.closed_at > PATIENCE:
                     raise RecordingMissing(f"{span.track_id} is not recorded until {span.t1_ms} ms")

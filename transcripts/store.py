@@ -33,11 +33,12 @@ class RecordedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What the store holds of a track: until when, whether that is all of it, and when its sitting closed."""
+    """What the store holds of a track: until when, whether that is all of it; when its sitting closed and was sealed."""
 
     until_ms: int
     whole: bool
     closed_at: datetime | None
+    sealed: bool
 
 
 async def save_utterances(
@@ -109,9 +110,11 @@ async def recorded_until(connection: AsyncConnection, sitting_id: SittingId, tra
     row = (await connection.execute(select(func.max(segments.c.t1_ms), func.count()).where(*where))).one()
     ends = select(track_ends.c.segments).where(track_ends.c.sitting_id == sitting_id, track_ends.c.track_id == track_id)
     expected = (await connection.execute(ends)).scalar()
-    closed_at = (await connection.execute(select(sittings.c.closed_at).where(sittings.c.id == sitting_id))).scalar()
+    sitting = select(sittings.c.closed_at, sittings.c.sealed_at).where(sittings.c.id == sitting_id)
+    closed_at, sealed_at = (await connection.execute(sitting)).one()
     until_ms = -1 if row[0] is None else int(row[0])
-    return Recording(until_ms, expected is not None and row[1] >= expected, _aware(closed_at) if closed_at else None)
+    whole = expected is not None and row[1] >= expected
+    return Recording(until_ms, whole, _aware(closed_at) if closed_at else None, sealed_at is not None)
 
 
 async def _has_line(connection: AsyncConnection, new: Utterance) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import aiohttp
 import structlog
@@ -30,7 +31,8 @@ log = structlog.get_logger(__name__)
 PROGRESS_STEP_PERCENT = 15
 BATCH_LINES = 20
 FULL_PAUSE_S = 0.05
-LEAST_REFILL_MS = 1_000
+SEAM_MS = 2_000  # a refill reads over so short a hole
+LONGEST_REFILL_MS = 600_000
 
 
 async def serve(
@@ -61,7 +63,7 @@ async def serve(
                 tasks.create_task(outbox.run())
                 for url in settings.tap_urls:
                     tap = TapClient(url, settings.internal_token, session)
-                    tasks.create_task(follow(tap, pipeline, Catchup(heads), outbox))
+                    tasks.create_task(follow(tap, pipeline, Unheard(heads), outbox))
                 if store is not None and database is not None:
                     tasks.create_task(work_on_refills(Refill(database, store, maker, signaling, clock), wake or SleepingWake()))
         finally:
@@ -118,49 +120,42 @@ class Outbox:
                     await self._signaling.request_refill(span)
 
 
-class Catchup:
-    """Finds, after a restart, speech that had left the tap's ring before this process could hear it."""
+class Unheard:
+    """What of the spans that left the tap's ring has no line yet, joined to as few readings as possible."""
 
     def __init__(self, heads: dict[str, int]) -> None:
         self._heads = heads
-        self._backlog_end: int | None = None  # packets before it were sent while this process was not there
-        self._seen: set[tuple[str, str]] = set()
-        self._ring_turned = False
 
-    def hello(self, hello: Hello) -> None:
-        if self._backlog_end is None:
-            self._backlog_end = hello.next_seq
-        else:
-            self._backlog_end = 0  # later connections resume; what they miss is stated by the tap
-
-    def missed(self, packet: TapPacket) -> Span | None:
-        """The span before a track's first packet that nobody has recognised."""
-        key = packet.sitting_id, packet.track_id
-        if self._backlog_end is None or packet.seq >= self._backlog_end or key in self._seen:
-            return None
-        if not self._seen:
-            self._ring_turned = packet.seq > 1
-        self._seen.add(key)
-        from_ms = self._heads.get(packet.track_id, 0)
-        if not self._ring_turned or packet.t_ms - from_ms < LEAST_REFILL_MS:
-            return None
-        return Span(packet.sitting_id, packet.track_id, from_ms, packet.t_ms)
+    def of(self, overflow: Overflow) -> list[Span]:
+        """Spans to read from the recording. After a restart the tap tells all that it forgot, also what was heard in time."""
+        wanted: list[Span] = []
+        for span in sorted(overflow.spans, key=lambda span: (span.sitting_id, span.track_id, span.t0_ms)):
+            from_ms = max(span.t0_ms, self._heads.get(span.track_id, span.t0_ms))
+            if from_ms >= span.t1_ms:
+                continue
+            last = wanted[-1] if wanted else None
+            if last is not None and _continues(last, span, from_ms):
+                wanted[-1] = replace(last, t1_ms=max(last.t1_ms, span.t1_ms))
+            else:
+                wanted.append(replace(span, t0_ms=from_ms))
+        return wanted
 
 
-async def follow(tap: TapClient, pipeline: Pipeline, catchup: Catchup, outbox: Outbox) -> None:
+def _continues(last: Span, span: Span, from_ms: int) -> bool:
+    same = (last.sitting_id, last.track_id) == (span.sitting_id, span.track_id)
+    return same and from_ms - last.t1_ms <= SEAM_MS and span.t1_ms - last.t0_ms <= LONGEST_REFILL_MS
+
+
+async def follow(tap: TapClient, pipeline: Pipeline, unheard: Unheard, outbox: Outbox) -> None:
     """Feed one tap into the pipeline, for ever."""
     async for message in tap.messages():
         match message:
             case Hello():
-                catchup.hello(message)
                 log.info("transcripts.tap_connected", worker_id=message.worker_id, next_seq=message.next_seq)
             case Overflow():
                 log.warning("transcripts.tap_overflow", from_seq=message.from_seq, to_seq=message.to_seq)
-                for span in message.spans:
+                for span in unheard.of(message):
                     outbox.lost(span)
             case TapPacket():
-                missed = catchup.missed(message)
-                if missed is not None:
-                    outbox.lost(missed)
                 while not pipeline.offer(message):
                     await asyncio.sleep(FULL_PAUSE_S)

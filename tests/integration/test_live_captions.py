@@ -191,12 +191,13 @@ async def test_after_a_restart_speech_that_has_its_line_is_not_heard_again(tmp_p
 
 async def test_speech_that_left_the_ring_is_asked_for_from_the_recording(tmp_path: Path) -> None:
     packets, _ = by_turns(loan_lines()[4:6], pause_ms=900)
-    tap, signaling = SimulatedTap(ring_packets=200), SimulatedSignaling(heads={"presiding_judge-audio": 500})
+    tap, signaling = SimulatedTap(ring_packets=200), SimulatedSignaling(heads={"presiding_judge-audio": 2500})
     await tap.play(packets)
     async with running(tap, signaling, tmp_path):
         await quiet(signaling, 2.0)
-    asked = {job["payload"]["track_id"]: job["payload"] for job in signaling.jobs}
-    assert {job["kind"] for job in signaling.jobs} == {"refill"}
-    assert asked["presiding_judge-audio"]["t0_ms"] == 500
-    assert asked["defendant-audio"]["t0_ms"] == 0
-    assert asked["defendant-audio"]["t1_ms"] == next(p.t_ms for p in tap.ring if p.track_id == "defendant-audio")
+    gone_ms = {packet.track_id: packet.t_ms + 20 for packet in tap.forgotten}
+    asked = sorted((job["kind"], *job["payload"].values()) for job in signaling.jobs)
+    assert asked == [
+        ("refill", "sit_1", "defendant-audio", 0, gone_ms["defendant-audio"]),
+        ("refill", "sit_1", "presiding_judge-audio", 2500, gone_ms["presiding_judge-audio"]),
+    ]

@@ -193,6 +193,17 @@ async def test_a_refill_waits_for_the_recording_and_says_when_it_never_came(
     assert len(posted.lines) == 1
 
 
+async def test_nothing_is_read_again_for_a_sealed_sitting(
+    database: Database, tmp_path: Path, refill: tuple[Refill, Posted, FolderStore, SetClock]
+) -> None:
+    handler, posted, objects, _ = refill
+    await record(database, objects, tmp_path, [10_000])
+    async with database.transaction() as c:
+        await c.execute(update(t.sittings).where(t.sittings.c.id == SITTING).values(closed_at=NINE, sealed_at=NINE))
+    await handler.handle({"sitting_id": SITTING, "track_id": TRACK, "t0_ms": 10_000, "t1_ms": 12_000})
+    assert posted.lines == []
+
+
 async def test_lines_read_again_do_not_double_those_that_live_gave(
     database: Database, tmp_path: Path, refill: tuple[Refill, Posted, FolderStore, SetClock]
 ) -> None:
