@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from court.log import configure_logging
 from court.settings import Settings
 
 WATCH_PARENT_S = 1.0
+STOP_WITHIN_S = 15.0
 RoleMain = Callable[[Settings], Coroutine[Any, Any, None]]
 
 log = structlog.get_logger("court")
@@ -52,7 +54,8 @@ async def _until_stopped(main: RoleMain, settings: Settings, parent: int | None)
     try:
         await work
     except asyncio.CancelledError:
-        log.info("role stopped")
+        with contextlib.suppress(BrokenPipeError):
+            log.info("role stopped")
     finally:
         if watch is not None:
             watch.cancel()
@@ -63,5 +66,6 @@ async def _watch_parent(parent: int, work: asyncio.Task[None]) -> None:
     """A role whose supervisor was killed must not stay behind."""
     while os.getppid() == parent:
         await asyncio.sleep(WATCH_PARENT_S)
-    log.warning("supervisor is gone")
-    work.cancel()
+    work.cancel()  # and not a word: whoever read our log is gone, and writing would fail
+    await asyncio.sleep(STOP_WITHIN_S)
+    os._exit(1)

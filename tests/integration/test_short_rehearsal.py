@@ -1,0 +1,138 @@
+"""The whole system: a short hearing with robots on a server of its own, to a package that verifies; tampered ones do not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from court.rehearsal.report import Report
+from tests.rehearsing import ROOT, Played, court, play, server_log
+
+pytestmark = pytest.mark.timeout(500)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return play(ROOT / "rehearsals" / "short.json", tmp_path_factory.mktemp("short"))
+
+
+def test_every_expectation_is_met(played: Played) -> None:
+    report = Report.model_validate(played.report)
+    missed = [row for row in report.expectations if not row.met]
+    assert (played.status, missed, report.problems) == (0, [], []), played.progress
+
+
+def test_the_isolated_witness_got_not_one_packet(played: Played) -> None:
+    rows = {row["participant"]: row for row in played.report["participants"]}
+    assert rows["witness"]["isolated_packets"] == 0
+    assert rows["witness"]["heard"]["presiding_judge"] > 0  # and was reachable: heard the court once called
+    assert rows["presiding_judge"]["heard"]["witness"] > 0
+
+
+def test_nothing_is_recorded_in_recess(played: Played) -> None:
+    manifest = json.loads((played.package / "sitting-1" / "manifest.json").read_text(encoding="utf-8"))
+    recess = [(i["t0_ms"], i["t1_ms"]) for i in manifest["intervals"] if i["recorded"] == "none"]
+    assert recess
+    for track in manifest["tracks"]:
+        for segment in track["segments"]:
+            for t0_ms, t1_ms in recess:
+                assert min(segment["t1_ms"], t1_ms) - max(segment["t0_ms"], t0_ms) <= 500
+
+
+def test_the_spool_is_empty_afterwards(played: Played) -> None:
+    assert [path for path in (played.folder / "data" / "spool").rglob("*") if path.is_file()] == []
+
+
+def test_logs_hold_no_names_no_speech_and_no_tokens(played: Played) -> None:
+    log = "\n".join(line for line in server_log(played.folder).splitlines() if " | " in line)
+    assert log
+    for secret in ("张伟", "李强", "王芳", "被告，请陈述", "民间借贷", "/j/"):
+        assert secret not in log
+    token = (played.folder / "keys" / "internal-token").read_text(encoding="ascii")
+    assert token not in log
+
+
+def test_the_package_verifies_with_the_courts_key_and_not_with_another(played: Played) -> None:
+    signature = json.loads((played.package / "package.sig.json").read_text(encoding="utf-8"))
+    fingerprint = next(value for name, value in signature.items() if "fingerprint" in name)
+    assert court("verify", str(played.package), "--key", fingerprint).returncode == 0
+    other = "0" * 64
+    assert court("verify", str(played.package), "--key", other).returncode == 1
+
+
+def test_an_unknown_signer_is_said_plainly(played: Played) -> None:
+    result = court("verify", str(played.package))
+    assert result.returncode == 0
+    assert "signer not compared" in result.stdout
+
+
+def first(package: Path, pattern: str) -> Path:
+    return min(package.glob(pattern))
+
+
+def flip(path: Path) -> str:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    return path.name
+
+
+def remove(path: Path) -> str:
+    path.unlink()
+    return path.name
+
+
+def cut_tail(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]), encoding="utf-8")
+    return path.name
+
+
+def swap_lines(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines[1], lines[2] = lines[2], lines[1]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path.name
+
+
+def add(path: Path) -> str:
+    (path.parent / "added.webm").write_bytes(b"new")
+    return "added.webm"
+
+
+def replace_word(path: Path) -> str:
+    path.write_text(path.read_text(encoding="utf-8").replace("开庭", "闭庭", 1), encoding="utf-8")
+    return path.name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "tamper"),
+    [
+        ("sitting-1/media/*/000000.webm", flip),
+        ("sitting-1/media/*/000000.webm", remove),
+        ("sitting-1/media/*/000000.webm", add),
+        ("sitting-1/media/*-audio/00000[1-9].webm", remove),
+        ("sitting-1/ledger.jsonl", flip),
+        ("sitting-1/ledger.jsonl", cut_tail),
+        ("sitting-1/ledger.jsonl", swap_lines),
+        ("sitting-1/transcript.txt", replace_word),
+        ("sitting-1/transcript.json", flip),
+        ("sitting-1/manifest.json", flip),
+        ("sitting-1/manifest.sig.json", remove),
+        ("exhibits/*", flip),
+        ("exhibits/*", remove),
+    ],
+)
+def test_a_tampered_package_fails_and_names_what_was_touched(
+    played: Played, tmp_path: Path, pattern: str, tamper: Callable[[Path], str]
+) -> None:
+    package = tmp_path / "package"
+    shutil.copytree(played.package, package)
+    name = tamper(first(package, pattern))
+    result = court("verify", str(package))
+    assert result.returncode == 1, result.stdout
+    assert name in result.stdout
