@@ -64,6 +64,7 @@ describe("readiness", () => {
     expect(readiness(person("witness", "证", "waiting"))).toBe("isolated");
     expect(readiness(person("witness", "证", "present"))).toBe("present");
     expect(readiness(person("clerk", "书", "not_opened", "none"))).toBe("staff");
+    expect(readiness(person("defendant", "被", "not_opened", "none"))).toBe("no_link");
     expect(readiness(person("defendant", "被", "not_opened", "expired"))).toBe("link_dead");
     expect(readiness(person("defendant", "被", "present", "expired"))).toBe("present");
   });

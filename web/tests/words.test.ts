@@ -19,7 +19,7 @@ const groups: [string, object, readonly string[]][] = [
   ["causes without loss", zhCN.record.cause, BENIGN],
   ["causes of loss", zhCN.record.cause, ["connection_lost", "recording_unfinished", "no_media", "media_restart", "leave", "disk_full", "overflow"]],
   ["refused links", zhCN.entry.join.refusal, ["used", "expired", "revoked", "unknown", "throttled", "offline", "failed"]],
-  ["readiness", zhCN.docket.status, ["not_opened", "opened", "tested", "test_failed", "waiting", "present", "isolated", "staff", "link_dead"]],
+  ["readiness", zhCN.docket.status, ["not_opened", "opened", "tested", "test_failed", "waiting", "present", "isolated", "staff", "no_link", "link_dead"]],
   ["links", zhCN.hearing.detail.link, ["none", "unused", "used", "expired", "revoked"]],
   ["sides", zhCN.exhibits.side, ["plaintiff", "defendant", "third_party", "court"]],
   ["proofs", zhCN.record.proof, ["sealing", "complete", "complete_with_gaps", "damaged"]],

@@ -17,6 +17,7 @@ const PHASE: Record<DocketSitting["state"], Phase> = {
 };
 
 const PANEL: readonly Role[] = ["presiding_judge", "judge", "assessor"];
+const STAFF: readonly Role[] = [...PANEL, "clerk"];
 const PARTIES: readonly Role[] = ["plaintiff", "defendant", "third_party"];
 const ISOLATED: readonly Role[] = ["witness", "expert"];
 
@@ -71,12 +72,12 @@ function groupOf(item: DocketItem, today: string): Group {
   return day < today ? "earlier" : "later";
 }
 
-export type Readiness = DocketParticipant["status"] | "isolated" | "staff" | "link_dead";
+export type Readiness = DocketParticipant["status"] | "isolated" | "staff" | "no_link" | "link_dead";
 
 /** How a person's state is told: witnesses wait apart, staff have no link to open. */
 export function readiness(person: DocketParticipant): Readiness {
   if (ISOLATED.includes(person.role) && person.status === "waiting") return "isolated";
-  if (person.link_state === "none" && person.status === "not_opened") return "staff";
+  if (person.link_state === "none" && person.status === "not_opened") return STAFF.includes(person.role) ? "staff" : "no_link";
   if (deadLink(person)) return "link_dead";
   return person.status;
 }

@@ -38,6 +38,7 @@ export const docket = {
     present: "已在庭",
     isolated: "隔离等候",
     staff: "未进入",
+    no_link: "未生成链接",
     link_dead: "链接已失效",
   },
   ready: "可以开庭",
@@ -57,6 +58,4 @@ export const docket = {
   stale: "网络断开，以下是 {time} 的内容，正在重新连接。",
   sealed: "记录已封存",
   sealing: "正在封存记录",
-  notMember: "您不是本案参加人",
-  joinedNote: "共 {n} 人",
 };

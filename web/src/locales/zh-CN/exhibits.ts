@@ -21,13 +21,6 @@ export const exhibits = {
   purposeRequired: "请填写证明目的。",
   failed: "没有提交",
   aborted: "已取消，文件没有提交。",
-  problem: {
-    duplicate: "这个文件已经提交过，不需要再次提交。",
-    too_large: "文件太大。请压缩，或者拆成几个文件分别提交。",
-    type: "不是可以提交的文件类型。请提交 PDF、PNG、JPEG 或 WebP。",
-    empty: "文件是空的，请重新选择。",
-    unreadable: "文件打不开，可能已经损坏。请重新导出后再提交。",
-  },
   none: "还没有提交证据。",
   loading: "正在加载证据……",
   listFailed: "证据目录没有加载出来。",
