@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import secrets
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
@@ -113,8 +115,60 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(tmp_path: Path, **changes: object) -> AsyncIterator[Rig]:
-    """A running worker; `changes` replace fields of its settings."""
+async def worker_in_process(settings: MediaSettings) -> AsyncIterator[None]:
+    ready = asyncio.Event()
+    task = asyncio.create_task(serve(settings, CLOCK, ready.set))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    assert ready.is_set(), task.exception() if task.done() else "not ready"
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class WorkerProcess:
+    """A worker in its own process, which can be killed."""
+
+    def __init__(self, settings: MediaSettings) -> None:
+        self._settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        settings = self._settings
+        values = json.dumps([settings.port, settings.signaling_url, str(settings.spool), settings.segment_s])
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROGRAM, values, cwd=Path(__file__).parents[2], stdout=asyncio.subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        while (line := await self._process.stdout.readline()) != b"ready\n":
+            assert line, "the worker process ended"
+
+    async def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.communicate()
+
+
+PROGRAM = """
+import asyncio, json, sys
+from pathlib import Path
+from media.settings import MediaSettings, Network
+from media.worker import serve
+from storage.clock import SystemClock
+port, signaling, spool, segment_s = json.loads(sys.argv[1])
+settings = MediaSettings("media-1", "127.0.0.1", port, f"http://127.0.0.1:{port}", signaling, Path(spool), "internal-token",
+                         Network(addresses=("127.0.0.1",)), segment_s=segment_s)
+asyncio.run(serve(settings, SystemClock(), lambda: print("ready", flush=True)))
+"""
+
+
+@contextlib.asynccontextmanager
+async def rig(tmp_path: Path, *, own_worker: bool = True, **changes: object) -> AsyncIterator[Rig]:
+    """A worker in this process (or none, when the test starts its own); `changes` replace fields of its settings."""
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         reports: list[dict] = []
@@ -134,18 +188,13 @@ async def rig(tmp_path: Path, **changes: object) -> AsyncIterator[Rig]:
         control = HttpMediaControl(settings.control_url, TOKEN, session)
         one = Rig(control, settings.spool, reports, settings)
         holder.append(one)
-        ready = asyncio.Event()
-        task = asyncio.create_task(serve(settings, CLOCK, ready.set))
-        await asyncio.wait({task, asyncio.create_task(ready.wait())}, return_when=asyncio.FIRST_COMPLETED)
-        assert ready.is_set(), task.exception() if task.done() else "not ready"
+        if own_worker:
+            await stack.enter_async_context(worker_in_process(settings))
         try:
             yield one
         finally:
             for client in one.clients.values():
                 await client.vanish()
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 def _signaling(reports: list[dict], holder: list[Rig]) -> web.Application:
