@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from transcripts.tap_message import TapPacket
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 SPEED = 5.0
+Spoken = tuple[SpokenLine, str, int, int]
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,8 @@ def maker(tmp_path_factory: pytest.TempPathFactory) -> LineMaker:
 
 
 @pytest.fixture(autouse=True)
-def one_engine(maker: LineMaker, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def one_engine(maker: LineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "prepare_engine", lambda _settings: maker)
-    return
 
 
 @dataclass
@@ -77,8 +77,10 @@ async def running(tap: SimulatedTap, signaling: SimulatedSignaling, data_dir: Pa
     """The role itself, until the block ends."""
     async with TestServer(tap.application()) as tap_server, TestServer(signaling.application()) as signaling_server:
         settings = TranscriptSettings((str(tap_server.make_url("/")),), str(signaling_server.make_url("/")), "secret", data_dir)
-        role = asyncio.create_task(worker.serve(settings, SystemClock()))
+        ready = asyncio.Event()
+        role = asyncio.create_task(worker.serve(settings, SystemClock(), ready=ready.set))
         try:
+            await asyncio.wait_for(ready.wait(), 60)
             yield
             assert not role.done(), role.exception()
         finally:
@@ -86,9 +88,12 @@ async def running(tap: SimulatedTap, signaling: SimulatedSignaling, data_dir: Pa
             await asyncio.gather(role, return_exceptions=True)
 
 
-async def quiet(signaling: SimulatedSignaling, for_s: float = 4.0) -> None:
-    """Wait until no line has come for a while."""
+async def quiet(signaling: SimulatedSignaling, spoken: Sequence[Spoken] = (), for_s: float = 3.0) -> None:
+    """Wait until what was spoken has its lines (at most a minute), and then until nothing has come for a while."""
     loop = asyncio.get_running_loop()
+    end_s = loop.time() + 60
+    while loop.time() < end_s and not all(overlapping(signaling, track_id, t0, t1) for _, track_id, t0, t1 in spoken):
+        await asyncio.sleep(0.1)
     count, since_s = -1, loop.time()
     while loop.time() - since_s < for_s:
         if len(signaling.lines) + len(signaling.jobs) != count:
@@ -101,7 +106,7 @@ def overlapping(signaling: SimulatedSignaling, track_id: str, t0_ms: int, t1_ms:
     return "".join(str(line["text"]) for line in sorted(said, key=lambda line: line["t0_ms"]))
 
 
-def check(spoken: list[tuple[SpokenLine, str, int, int]], signaling: SimulatedSignaling) -> Errors:
+def check(spoken: list[Spoken], signaling: SimulatedSignaling) -> Errors:
     """Every line has text on its own track, none on another's; gives the errors of all together."""
     simplify = Simplifier()
     total = Errors(0, 0)
@@ -121,7 +126,7 @@ async def test_people_speaking_by_turns_are_captioned_on_their_own_tracks(tmp_pa
     tap, signaling = SimulatedTap(), SimulatedSignaling(away=2)
     async with running(tap, signaling, tmp_path):
         await tap.play(packets, SPEED)
-        await quiet(signaling)
+        await quiet(signaling, spoken)
     errors = check(spoken, signaling)
     assert errors.rate <= 0.40, errors
     assert signaling.jobs == []
@@ -152,7 +157,7 @@ async def test_silence_noise_and_music_give_not_one_character(tmp_path: Path) ->
     tap, signaling = SimulatedTap(), SimulatedSignaling()
     async with running(tap, signaling, tmp_path):
         await tap.play(packets, SPEED)
-        await quiet(signaling, 3.0)
+        await quiet(signaling)
     assert signaling.lines == []
 
 
@@ -163,7 +168,7 @@ async def test_a_broken_tap_is_resumed_without_a_double_or_a_missing_line(tmp_pa
         for start in range(0, len(packets), len(packets) // 4):
             await tap.play(packets[start : start + len(packets) // 4], SPEED)
             await tap.break_connections()
-        await quiet(signaling)
+        await quiet(signaling, spoken)
     assert len(tap.connections) >= 4
     assert tap.connections[0] == 0
     assert all(after > 0 for after in tap.connections[1:])
@@ -176,13 +181,13 @@ async def test_after_a_restart_speech_that_has_its_line_is_not_heard_again(tmp_p
     half = next(number for number, packet in enumerate(packets) if packet.t_ms >= spoken[2][2] - 200)
     async with running(tap, signaling, tmp_path):
         await tap.play(packets[:half], SPEED)
-        await quiet(signaling)
+        await quiet(signaling, spoken[:2])
     for line in signaling.lines:
         signaling.heads[line["track_id"]] = max(signaling.heads.get(line["track_id"], 0), line["t1_ms"])
     before = len(signaling.lines)
     async with running(tap, signaling, tmp_path):
         await tap.play(packets[half:], SPEED)
-        await quiet(signaling)
+        await quiet(signaling, spoken)
     check(spoken, signaling)
     assert before > 0
     spans = sorted((line["track_id"], line["t0_ms"], line["t1_ms"]) for line in signaling.lines)
@@ -194,7 +199,7 @@ async def test_speech_that_left_the_ring_is_asked_for_from_the_recording(tmp_pat
     tap, signaling = SimulatedTap(ring_packets=200), SimulatedSignaling(heads={"presiding_judge-audio": 2500})
     await tap.play(packets)
     async with running(tap, signaling, tmp_path):
-        await quiet(signaling, 2.0)
+        await quiet(signaling)
     gone_ms = {packet.track_id: packet.t_ms + 20 for packet in tap.forgotten}
     asked = sorted((job["kind"], *job["payload"].values()) for job in signaling.jobs)
     assert asked == [
