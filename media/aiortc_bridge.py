@@ -140,20 +140,24 @@ class Endpoint:
 
     def send_rtp(self, packet: bytes) -> bool:
         """Encrypt and send one RTP packet; False when there is no connection or the packet was refused."""
-        return self._send(packet, rtcp=False)
-
-    def send_rtcp(self, packet: bytes) -> bool:
-        """Encrypt and send one (compound) RTCP packet."""
-        return self._send(packet, rtcp=True)
-
-    def _send(self, packet: bytes, *, rtcp: bool) -> bool:
         if self.state != "connected":
             return False
         pair = self._connection.nominated_pair
         if pair is not self._pair and not self._use_pair(pair):
             return False
         try:
-            self._sendto((self._encrypt_rtcp if rtcp else self._encrypt)(packet), self._remote_address)
+            self._sendto(self._encrypt(packet), self._remote_address)
+        except (pylibsrtp.Error, ValueError, OSError):
+            return False
+        return True
+
+    def send_rtcp(self, packet: bytes) -> bool:
+        """Encrypt and send one (compound) RTCP packet."""
+        pair = self._connection.nominated_pair
+        if self.state != "connected" or (pair is not self._pair and not self._use_pair(pair)):
+            return False
+        try:
+            self._sendto(self._encrypt_rtcp(packet), self._remote_address)
         except (pylibsrtp.Error, ValueError, OSError):
             return False
         return True

@@ -6,12 +6,12 @@ batches to signaling's internal API as JSON: {"worker_id", "reports": [{"type", 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 import aiohttp
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter
 
 from hearing.audience import GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
@@ -202,6 +202,7 @@ class MediaError(Exception):
         self.code = code
 
 
+_TABLE = TypeAdapter(GrantTable)
 CONTROL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -214,7 +215,7 @@ class HttpMediaControl:
         self._session = session
 
     async def apply_grants(self, table: GrantTable) -> int:
-        body = await self._request("PUT", f"{table.sitting_id}/grants", to_jsonable_python(asdict(table)))
+        body = await self._request("PUT", f"{table.sitting_id}/grants", _TABLE.dump_python(table, mode="json"))
         return int(body["number"])
 
     async def connect(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:

@@ -86,7 +86,7 @@ class Courtroom:
         """A new peer takes the place of this participant's older one. Raises MediaError not_a_member, network."""
         if participant_id not in self._members:
             raise MediaError("not_a_member", "该参与人目前不得建立媒体连接")
-        for old in [peer for peer in self._peers.values() if peer.participant_id == participant_id]:
+        while (old := self._peer_of(participant_id)) is not None:
             await self._end(old, "closed")
         if peer_id in self._peers:
             raise MediaError("peer_exists", "连接编号已被使用")
@@ -98,6 +98,9 @@ class Courtroom:
         except OSError as error:
             await self._end(peer, "closed")
             raise MediaError("network", "服务器没有可用的媒体地址或端口") from error
+
+    def _peer_of(self, participant_id: ParticipantId) -> Peer | None:
+        return next((peer for peer in self._peers.values() if peer.participant_id == participant_id), None)
 
     def _make_peer(self, participant_id: ParticipantId, peer_id: str) -> Peer:
         around, network = self._around, self._around.settings.network

@@ -19,6 +19,7 @@ PURE = {
     "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
     "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.keyframes",
+    "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
     "transcripts.documents", "transcripts.tap_message",
     "evidence.model", "evidence.integrity",
