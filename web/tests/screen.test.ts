@@ -54,6 +54,7 @@ describe("sayTo", () => {
     expect(say({ floor: "p_a" }, { court_muted: true })).toBe("muted");
     expect(say({ state: "recess" }, {})).toBe("recess");
     expect(say({ state: "lobby" }, {})).toBe("lobby");
+    expect(sayTo(sitting({ floor: "p_a" }), person("p_a"), false)).toBe("offline");
   });
 });
 
@@ -93,6 +94,13 @@ describe("the room", () => {
     expect(inFocus({ ...state, sitting: sitting({ me: "chief", participants: people }) })?.id).toBe("pl");
     expect(inFocus({ ...state, sitting: sitting({ me: "de", participants: people, floor: "de" }) })?.id).toBe("pl");
     expect(inFocus({ ...state, sitting: sitting({ me: "de", participants: people, floor: "de" }) }, true)?.id).toBe("de");
+  });
+
+  it("does not jump between people who speak at the same time", () => {
+    const state = { ...EMPTY, sitting: sitting({ me: "chief", participants: people }), speaking: new Set(["pl", "de"]) };
+    expect(inFocus(state)?.id).toBe("de");
+    expect(inFocus(state, false, "pl")?.id).toBe("pl");
+    expect(inFocus({ ...state, speaking: new Set(["de"]) }, false, "pl")?.id).toBe("de");
   });
 
   it("walks the stages both ways and ends at the ends", () => {

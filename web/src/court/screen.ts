@@ -21,9 +21,10 @@ export const nextStage = (stage: Stage): Stage | null => STAGES[STAGES.indexOf(s
 export const previousStage = (stage: Stage): Stage | null => STAGES[STAGES.indexOf(stage) - 1] ?? null;
 
 /** The one sentence that tells a person what to do now. */
-export type Say = "yourTurn" | "yourTurnMic" | "wait" | "open" | "openMic" | "muted" | "recess" | "lobby" | "suspended";
+export type Say = "offline" | "yourTurn" | "yourTurnMic" | "wait" | "open" | "openMic" | "muted" | "recess" | "lobby" | "suspended";
 
-export function sayTo(sitting: SittingView, me: ParticipantView): Say {
+export function sayTo(sitting: SittingView, me: ParticipantView, connected = true): Say {
+  if (!connected) return "offline";
   if (sitting.state === "recess") return "recess";
   if (sitting.state === "tech_suspended") return "suspended";
   if (sitting.state !== "in_session") return "lobby";
@@ -72,13 +73,16 @@ export function roomOf(everybody: readonly ParticipantView[]): Room {
 
 /**
  * Whom to show large: who has the floor, who speaks, who spoke last, the presiding judge. On a desk nobody sees the own
- * face large; on a phone one does while having the floor (`own`), to know that the court sees and hears.
+ * face large; on a phone one does while having the floor (`own`), to know that the court sees and hears. Whoever is
+ * `shown` already stays while still speaking, so that the picture does not jump when several speak at once.
  */
-export function inFocus(state: CourtState, own = false): ParticipantView | null {
+export function inFocus(state: CourtState, own = false, shown: string | null = null): ParticipantView | null {
   const { sitting, speaking, lastSpeaker } = state;
   if (!sitting) return null;
   const mayBe = (id: string) => id !== sitting.me || (own && sitting.floor === id);
   const visible = sitting.participants.filter((p) => p.place === "courtroom" && p.present && mayBe(p.id));
   const by = (id: string | null | undefined) => visible.find((p) => p.id === id);
-  return by(sitting.floor) ?? by([...speaking].filter((id) => by(id)).at(-1)) ?? by(lastSpeaker) ?? visible.find((p) => p.role === "presiding_judge") ?? visible[0] ?? null;
+  const speakers = [...speaking].filter((id) => by(id));
+  const stays = shown !== null && speakers.includes(shown) ? shown : speakers.at(-1);
+  return by(sitting.floor) ?? by(stays) ?? by(lastSpeaker) ?? visible.find((p) => p.role === "presiding_judge") ?? visible[0] ?? null;
 }
