@@ -1,0 +1,265 @@
+"""A hearing with four people in four real Chromium processes: seen, heard, captioned, shown, reloaded, sealed, verified."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from court.rehearsal.door import Account, Door
+from court.rehearsal.script import load_script
+from court.rehearsal.server import TemporaryServer, temporary_server
+from hearing.model import Procedure, Role
+from record.verify import verify
+from signaling.protocol import HearingCreated, NewHearing, NewParticipant, RecordView
+from storage.clock import SystemClock
+from tests.browser.people import Person, chromium, launch, write_camera, write_microphone
+from tests.rehearsing import ROOT
+from transcripts.cer import compare, distance
+from transcripts.script import Simplifier
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+LOAN = ROOT / "rehearsals" / "speech" / "loan"
+SPEAKS = {"presiding_judge": (15,), "clerk": (2,), "plaintiff": (4, 12), "defendant": (6, 14)}  # lines of the loan hearing
+ROUND_S = 60.0
+LISTEN_S = 75.0  # at least one round, whatever the moment the microphone was opened
+CLOSER = 0.25  # a line is this much nearer to its own speaker's words than to anybody else's
+
+
+@dataclass(slots=True)
+class Scene:
+    """The hearing under test."""
+
+    server: TemporaryServer
+    clerk: Door
+    created: HearingCreated
+    ids: dict[str, str]
+    people: dict[str, Person] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return self.server.base_url.replace("127.0.0.1", "localhost")
+
+    def everyone(self) -> list[Person]:
+        return list(self.people.values())
+
+
+def account(server: TemporaryServer, position: str) -> Account:
+    return next(account for account in server.credentials.accounts if account.position == position)
+
+
+async def set_down(server: TemporaryServer, clerk: Door) -> Scene:
+    """The clerk creates a hearing of four people."""
+    await clerk.sign_in(account(server, "clerk"))
+    staff = {member.position: member for member in reversed(await clerk.colleagues())}
+    judge_name = await name_of(server, "judge")
+    judge = next(member for member in await clerk.colleagues() if member.name == judge_name)
+    people = [
+        NewParticipant(key="presiding_judge", role=Role.PRESIDING_JUDGE, name=judge.name, staff_id=judge.id),
+        NewParticipant(key="clerk", role=Role.CLERK, name=staff["clerk"].name, staff_id=staff["clerk"].id),
+        NewParticipant(key="plaintiff", role=Role.PLAINTIFF, name="张伟"),
+        NewParticipant(key="defendant", role=Role.DEFENDANT, name="李强"),
+    ]
+    matter = load_script(ROOT / "rehearsals" / "loan.json").hearing
+    new = NewHearing(
+        case_number="（2026）江0102民初9003号", cause=matter.cause, title=matter.title, procedure=Procedure.ORDINARY, public=True,
+        courtroom=matter.courtroom, scheduled_at=SystemClock().now() + timedelta(minutes=1), participants=people,
+    )  # fmt: skip
+    created = await clerk.create_hearing(new)
+    listed = (await clerk.hearing(created.hearing_id)).participants
+    return Scene(server, clerk, created, {person.role.value: person.id for person in listed})
+
+
+async def name_of(server: TemporaryServer, position: str) -> str:
+    async with Door(server.base_url) as door:
+        return (await door.sign_in(account(server, position))).name
+
+
+@contextlib.asynccontextmanager
+async def scene_with_people(folder: Path) -> AsyncIterator[Scene]:
+    camera = folder / "camera.y4m"
+    write_camera(camera)
+    async with temporary_server(folder, captions=True) as server, Door(server.base_url) as clerk, async_playwright() as playwright:
+        scene = await set_down(server, clerk)
+        try:
+            for number, (key, lines) in enumerate(SPEAKS.items()):
+                microphone = folder / f"{key}.wav"
+                write_microphone(microphone, [voice(n, key) for n in lines], 1 + number * 13, ROUND_S)
+                scene.people[key] = await launch(playwright, key, scene.ids[key], microphone, camera)
+            yield scene
+        finally:
+            for person in scene.everyone():
+                await person.browser.close()
+
+
+def voice(line: int, key: str) -> Path:
+    return LOAN / f"loan_{line:02d}_{key}.opus"
+
+
+# --- what people do -----------------------------------------------------------------------------------
+
+
+async def come_in(scene: Scene, person: Person) -> None:
+    """Sign in or open the link, check the devices, enter."""
+    if person.key in {"presiding_judge", "clerk"}:
+        mine = account(scene.server, "judge" if person.key == "presiding_judge" else "clerk")
+        await person.page.goto(f"{scene.address}/sign-in")
+        await person.locate("sign-in-login").fill(mine.login)
+        await person.locate("sign-in-password").fill(mine.password)
+        await person.locate("sign-in-submit").click()
+        await expect(person.locate("sign-in-submit")).to_have_count(0)
+        await person.page.goto(f"{scene.address}/sittings/{scene.created.sitting_id}/lobby")
+    else:
+        link = next(link for link in scene.created.links if link.participant_id == person.participant_id)
+        await person.page.goto(link.url)
+        await person.locate("join-enter").click()
+    await person.locate("devices-start").click()
+    await expect(person.locate("preview")).to_be_visible()
+    await person.locate("discipline-tick").check()
+    await person.locate("enter").click()
+    await expect(person.locate("courtroom")).to_be_visible()
+
+
+async def until(what: str, met: Callable[[], Any], within_s: float = 60.0) -> None:
+    """Wait until the asynchronous condition holds; says what did not come."""
+    clock = SystemClock()
+    ends = clock.monotonic() + within_s
+    while not await met():
+        if clock.monotonic() > ends:
+            pytest.fail(f"not within {within_s:.0f} s: {what}")
+        await asyncio.sleep(0.5)
+
+
+async def sees_and_hears(viewer: Person, source: Person, *, voice_too: bool = True) -> None:
+    """Frames of the source are decoded and go on being decoded; its voice has come through."""
+    before = (await viewer.received()).get(source.participant_id, {"frames": 0.0, "energy": 0.0})
+
+    async def grown() -> bool:
+        now = (await viewer.received()).get(source.participant_id)
+        if now is None:
+            return False
+        heard = now["energy"] > before["energy"] + 1e-5 if voice_too else True
+        return now["frames"] > before["frames"] + 5 and heard
+
+    await until(f"{viewer.key} sees and hears {source.key}", grown, within_s=90)
+
+
+async def all_see_and_hear_all(scene: Scene) -> None:
+    pairs = [(viewer, source) for viewer in scene.everyone() for source in scene.everyone() if viewer is not source]
+    await asyncio.gather(*(sees_and_hears(viewer, source) for viewer, source in pairs))
+
+
+async def show_exhibits(scene: Scene) -> None:
+    """The judge shows one exhibit after another; everyone's page follows."""
+    judge = scene.people["presiding_judge"]
+    async with Door(scene.server.base_url) as judge_door:
+        await judge_door.sign_in(account(scene.server, "judge"))
+        # The bench submits for the court: enough for "everyone follows", and no second session of a party is needed.
+        first = await judge_door.submit_exhibit(scene.created.hearing_id, ROOT / "rehearsals/exhibits/iou.pdf", "借条", "")
+        second = await judge_door.submit_exhibit(scene.created.hearing_id, ROOT / "rehearsals/exhibits/transfer.png", "转账凭证", "")
+    for exhibit in (first, second):
+        await judge.locate("exhibits-open").click()
+        await judge.locate(f"exhibit-show-{exhibit.id}").click()
+        for person in scene.everyone():
+            shown = person.page.locator(f'[data-testid="exhibit-page"][data-exhibit="{exhibit.id}"][data-loaded="true"]')
+            await expect(shown).to_be_visible()
+    await judge.locate("exhibit-withdraw").click()
+    for person in scene.everyone():
+        await expect(person.locate("exhibit-page")).to_have_count(0)
+
+
+async def reload_returns_to_the_seat(scene: Scene) -> None:
+    defendant, judge = scene.people["defendant"], scene.people["presiding_judge"]
+    await defendant.page.reload()
+    await expect(defendant.locate("courtroom")).to_be_visible()
+    await sees_and_hears(defendant, judge, voice_too=False)
+    await sees_and_hears(judge, defendant, voice_too=False)
+    await expect(judge.locate(f"tile-{defendant.participant_id}")).to_have_count(1)
+
+
+async def close_and_fetch_record(scene: Scene) -> RecordView:
+    judge = scene.people["presiding_judge"]
+    await judge.locate("close-sitting").click()
+    await judge.locate("close-dialog").get_by_test_id("dialog-confirm").click()
+
+    async def sealed() -> bool:
+        with contextlib.suppress(Exception):  # the record is not there before the sitting is closed
+            return (await scene.clerk.record(scene.created.sitting_id)).proof.state != "sealing"
+        return False
+
+    await until("the record is sealed", sealed, within_s=120)
+    return await scene.clerk.record(scene.created.sitting_id)
+
+
+# --- what must come of it -----------------------------------------------------------------------------
+
+
+def nearness(caption: str, text: str, simplify: Simplifier) -> float:
+    """Error rate of a caption against the stretch of `text` it fits best: a caption may be part of what was said."""
+    size = max(1, len(caption))
+    stretches = {text[start : start + size + extra] for extra in (-1, 0, 1) for start in range(max(1, len(text) - size - extra + 1))}
+    return min(compare(stretch, caption, simplify).rate for stretch in stretches if stretch)
+
+
+def captions_belong_to_their_speakers(record: RecordView, ids: dict[str, str]) -> None:
+    texts = spoken_texts()
+    simplify = Simplifier()
+    keys = {participant_id: key for key, participant_id in ids.items()}
+    lines = [line for line in record.lines if line.kind == "speech" and len(line.text) >= 6]
+    assert {keys[line.participant_id or ""] for line in lines} == set(SPEAKS), "everyone was captioned"
+    wrong = []
+    for line in lines:
+        rates = {key: min(nearness(line.text, text, simplify) for text in spoken) for key, spoken in texts.items()}
+        own = rates.pop(keys[line.participant_id or ""])
+        if min(rates.values()) - own < CLOSER:
+            wrong.append((line.label, line.text, own, rates))
+    assert not wrong, wrong
+
+
+def spoken_texts() -> dict[str, list[str]]:
+    lines = json.loads((LOAN / "lines.json").read_text(encoding="utf-8"))
+    return {key: [lines[number - 1]["text"] for number in numbers] for key, numbers in SPEAKS.items()}
+
+
+def test_nearness_tells_speakers_apart() -> None:
+    texts, simplify = spoken_texts(), Simplifier()
+    part = texts["plaintiff"][0][2:14]
+    assert nearness(part, texts["plaintiff"][0], simplify) == 0
+    assert nearness(part, texts["clerk"][0], simplify) > CLOSER
+    assert distance("", "abc") == 3
+
+
+async def test_a_hearing_in_four_browsers(tmp_path: Path) -> None:
+    chromium()
+    async with scene_with_people(tmp_path) as scene:
+        judge = scene.people["presiding_judge"]
+        await asyncio.gather(*(come_in(scene, person) for person in scene.everyone()))
+        await judge.locate("open-lobby").click()
+        await judge.locate("open-sitting").click()
+        await judge.locate("open-dialog").get_by_test_id("dialog-confirm").click()
+        await expect(judge.locate("recording")).to_be_visible()
+        opened = SystemClock().monotonic()
+        await all_see_and_hear_all(scene)
+        await show_exhibits(scene)
+        await asyncio.sleep(max(0.0, LISTEN_S - (SystemClock().monotonic() - opened)))
+        for person in scene.everyone():
+            await expect(person.page.locator('[data-testid="caption-line"][data-kind="speech"]').first).to_be_visible()
+        await reload_returns_to_the_seat(scene)
+        record = await close_and_fetch_record(scene)
+        captions_belong_to_their_speakers(record, scene.ids)
+        assert len(record.showings) == 2
+        assert {(track.participant_id, track.kind) for track in record.tracks} == {
+            (participant_id, kind) for participant_id in scene.ids.values() for kind in ("audio", "video")
+        }
+        await scene.clerk.save_package(scene.created.hearing_id, tmp_path / "package.zip")
+        assert verify(tmp_path / "package.zip").complete
+        assert {person.key: person.problems for person in scene.everyone()} == {key: [] for key in SPEAKS}
