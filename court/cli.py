@@ -13,11 +13,13 @@ from court.settings import Settings, SettingsError, environment_name, load_setti
 ROLES = ("signaling", "media", "shipper", "transcripts", "jobs")
 WRONG_USE = 2
 
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USE, f"{self.prog}: 参数有误：{_in_chinese(message)}（用法见 {self.prog} --help）\n")
+
 
 _CHINESE = (
     ("the following arguments are required: ", "缺少 "),
@@ -28,10 +30,12 @@ _CHINESE = (
     ("argument ", ""),
 )
 
+
 def _in_chinese(message: str) -> str:
     for english, chinese in _CHINESE:
         message = message.replace(english, chinese)
     return message
+
 
 def build_parser() -> Parser:
     parser = Parser(prog="court", description="云庭 Remote Court")
@@ -59,8 +63,10 @@ def build_parser() -> Parser:
     settings.add_argument("--markdown", action="store_true", help="写出文档用的表格")
     return parser
 
+
 def _command(commands: argparse._SubParsersAction[Parser], name: str, help_line: str) -> Parser:
     return commands.add_parser(name, help=help_line, description=help_line)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
@@ -73,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
 
+
 def _serve(options: argparse.Namespace) -> int:
     settings = load_settings()
     if options.role:
@@ -83,25 +90,30 @@ def _serve(options: argparse.Namespace) -> int:
 
     return supervise(settings, tls_self_signed=options.tls_self_signed)
 
+
 def _migrate(_options: argparse.Namespace) -> int:
     from court.maintenance import migrate
 
     return migrate(load_settings())
+
 
 def _seed_demo(_options: argparse.Namespace) -> int:
     from court.maintenance import seed_demo
 
     return seed_demo(load_settings())
 
+
 def _export(options: argparse.Namespace) -> int:
     from court.maintenance import export
 
     return export(load_settings(), options.hearing_id, options.out)
 
+
 def _verify(options: argparse.Namespace) -> int:
     from record.verify import main as verify
 
     return verify([str(options.package), *(["--key", options.key] if options.key else [])])
+
 
 def _rehearse(options: argparse.Namespace) -> int:
     from court.rehearsal.command import rehearse
@@ -111,6 +123,7 @@ def _rehearse(options: argparse.Namespace) -> int:
         return WRONG_USE
     return rehearse(options)
 
+
 def _settings(options: argparse.Namespace) -> int:
 
     if options.markdown:
@@ -119,6 +132,7 @@ def _settings(options: argparse.Namespace) -> int:
     _print_settings(load_settings())
     return 0
 
+
 def _print_settings(settings: Settings) -> None:
 
     secret = {"database_url", "redis_url", "ice_servers"}
@@ -126,6 +140,7 @@ def _print_settings(settings: Settings) -> None:
         value = getattr(settings, name)
         shown = "（已设置，不显示）" if name in secret and value else value
         print(f"{environment_name(name)}={'' if shown in (None, ()) else shown}\n    {field.description}")
+
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "serve": _serve,

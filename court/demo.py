@@ -98,7 +98,9 @@ def load_demo(keys: Path) -> DemoCourt | None:
     return DemoCourt.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
-async def open_doors(demo: DemoCourt, hearings: HearingService, authentication: Authentication) -> tuple[Hearing, list[DemoLink]]:
+async def open_doors(
+    demo: DemoCourt, hearings: HearingService, authentication: Authentication
+) -> tuple[Hearing, list[DemoLink]]:
     """Make the demo hearing ready to be tried again: a new sitting where the last is over, and fresh links."""
     entry = await hearings.entry(HearingId(demo.hearing_id))
     if entry.sittings[-1].sitting.state in OVER:

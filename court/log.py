@@ -9,7 +9,21 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 FORBIDDEN_KEYS = frozenset(
-    {"name", "text", "token", "password", "cookie", "authorization", "csrf", "url", "sdp", "case_number", "title", "candidate", "credential"}
+    {
+        "name",
+        "text",
+        "token",
+        "password",
+        "cookie",
+        "authorization",
+        "csrf",
+        "url",
+        "sdp",
+        "case_number",
+        "title",
+        "candidate",
+        "credential",
+    }
 )
 """Keys whose values may hold personal data or secrets; their values never reach a log."""
 

@@ -56,7 +56,11 @@ async def prepare_installation(settings: Settings) -> tuple[DemoCourt, Hearing, 
         return None
     async with shared(settings) as parts:
         signaling = SignalingSettings(
-            base_url=settings.public_url, internal_token=parts.token, media_url="", web_root=Path(), link_days=settings.link_days
+            base_url=settings.public_url,
+            internal_token=parts.token,
+            media_url="",
+            web_root=Path(),
+            link_days=settings.link_days,
         )
         authentication = Authentication(signaling, parts.database, parts.clock)
         try:

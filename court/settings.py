@@ -62,7 +62,8 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("data"), description="Folder of the embedded database, the object store and the recording spool.")
     keys: Path | None = Field(
-        None, description="Folder of the signing key and internal token. Must lie outside COURT_DATA. Unset: `<COURT_DATA>-keys` beside it."
+        None,
+        description="Folder of the signing key and internal token, outside COURT_DATA. Unset: `<COURT_DATA>-keys` beside it.",
     )
     host: str = Field(
         "127.0.0.1",
@@ -70,13 +71,17 @@ class Settings(BaseSettings):
         "where browsers give the microphone only over HTTPS (COURT_TLS_CERT or `court serve --tls-self-signed`).",
     )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(8080, description="Port of the web application.")
-    base_url: str = Field("", description="Address that stands in personal links, without a trailing slash. Unset: made from host and port.")
+    base_url: str = Field(
+        "", description="Address that stands in personal links, without a trailing slash. Unset: made from host and port."
+    )
     tls_cert: Path | None = Field(None, description="PEM certificate chain; together with COURT_TLS_KEY.")
     tls_key: Path | None = Field(None, description="PEM private key; together with COURT_TLS_CERT.")
     trusted_proxies: Names = Field(
         (), description="Comma-separated addresses of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."
     )
-    allowed_origins: Names = Field((), description="Comma-separated further origins (`https://host`) from which commands are taken.")
+    allowed_origins: Names = Field(
+        (), description="Comma-separated further origins (`https://host`) from which commands are taken."
+    )
     tz: str = Field("Asia/Shanghai", description="Time zone of everything printed; inside the system all times are UTC.")
     database_url: str = Field(
         "", description="SQLAlchemy URL, for example `postgresql+asyncpg://court:…@db/court`. Unset: SQLite in COURT_DATA."
@@ -94,7 +99,9 @@ class Settings(BaseSettings):
     media_public_address: str = Field("", description="Address told to browsers in place of the host's own, behind 1:1 NAT.")
     media_udp_ports: str = Field("", description="Range of UDP ports for media, `40000-40999`. Unset: any free port.")
     ice_servers: IceServers = Field(
-        (), description='STUN/TURN servers for browsers as JSON: `[{"urls":["turns:turn.court.cn:443"],"username":"…","credential":"…"}]`.'
+        (),
+        description="STUN/TURN servers for browsers as JSON: "
+        '`[{"urls":["turns:turn.court.cn:443"],"username":"…","credential":"…"}]`.',
     )
     relay_only: bool = Field(default=False, description="Browsers use the TURN relay only (networks that forbid direct UDP).")
     internal_port: Port = Field(0, description="Port on loopback where the roles report to signaling. 0: a free one.")
@@ -104,7 +111,9 @@ class Settings(BaseSettings):
     )
     speech_threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Threads of one recognition.")
     captions: bool = Field(default=True, description="Live captions. Off: no transcripts role, no model is loaded.")
-    demo: bool = Field(default=True, description="Seed the demo court when the database is empty, and print its sign-ins. Off in production.")
+    demo: bool = Field(
+        default=True, description="Seed the demo court when the database is empty, and print its sign-ins. Off in production."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="One readable or one JSON line per event.")
 
@@ -223,7 +232,13 @@ def settings_table() -> str:
     """The Markdown table of docs/operations.md."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, "", ()) else str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        default = (
+            ""
+            if field.default in (None, "", ())
+            else str(field.default).lower()
+            if isinstance(field.default, bool)
+            else str(field.default)
+        )
         rows.append(f"| `{environment_name(name)}` | {f'`{default}`' if default else 'unset'} | {field.description} |")
     return "\n".join(rows)
 

@@ -159,7 +159,9 @@ def _check_port(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            raise OSError(error.errno, f"{settings.host}:{settings.port} 不可用（{error.strerror}），可用 COURT_PORT 另设", None) from None
+            raise OSError(
+                error.errno, f"{settings.host}:{settings.port} 不可用（{error.strerror}），可用 COURT_PORT 另设", None
+            ) from None
 
 
 async def _supervise(settings: Settings) -> int:

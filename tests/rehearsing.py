@@ -44,7 +44,18 @@ def play(script: Path, folder: Path, when: Callable[[str], None] = lambda _line:
     """Play a script; `when` is told each line of progress as it comes."""
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / "package"
-    command = [sys.executable, "-m", "court", "rehearse", str(script), "--json", "--folder", str(folder), "--export", str(package)]
+    command = [
+        sys.executable,
+        "-m",
+        "court",
+        "rehearse",
+        str(script),
+        "--json",
+        "--folder",
+        str(folder),
+        "--export",
+        str(package),
+    ]
     progress: list[str] = []
     env = clean_environment() | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:

@@ -134,7 +134,9 @@ def _export(package: Path, folder: Path) -> None:
     shutil.unpack_archive(package, folder, "zip")
 
 
-def _report(script: Script, director: Director, record: RecordView | None, proof: VerifyRow, time: tuple[datetime, float]) -> Report:
+def _report(
+    script: Script, director: Director, record: RecordView | None, proof: VerifyRow, time: tuple[datetime, float]
+) -> Report:
     measured = measure(director, record, proof)
     return Report(
         title=script.title,

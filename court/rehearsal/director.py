@@ -60,7 +60,9 @@ class Notes:
 class Director:
     """One rehearsal on one server. Use as an async context manager: leaving it, all robots leave."""
 
-    def __init__(self, script: Script, folder: Path, base_url: str, credentials: Credentials, clock: Clock, progress: Progress) -> None:
+    def __init__(
+        self, script: Script, folder: Path, base_url: str, credentials: Credentials, clock: Clock, progress: Progress
+    ) -> None:
         self.script = script
         self.robots: dict[str, Robot] = {}
         self.notes = Notes()
@@ -80,7 +82,9 @@ class Director:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for run in self._runs:
             run.cancel()
         await asyncio.gather(*self._runs, return_exceptions=True)

@@ -82,7 +82,9 @@ class Door:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.session.close()
 
     async def sign_in(self, account: Account) -> Me:
@@ -158,4 +160,3 @@ def _wire_error(body: bytes) -> WireError:
 def _list(body: bytes) -> list[Any]:
     parsed = json.loads(body)
     return list(parsed["staff"] if isinstance(parsed, dict) else parsed)
-

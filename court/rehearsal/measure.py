@@ -52,7 +52,9 @@ def _participant(director: Director, key: str) -> ParticipantRow:
         if other != key and source.participant_id
     }
     leaked = director.notes.isolated_packets.get(key, 0)
-    return ParticipantRow(participant=key, role=robot.person.role, reconnects=robot.reconnects, heard=heard, isolated_packets=leaked)
+    return ParticipantRow(
+        participant=key, role=robot.person.role, reconnects=robot.reconnects, heard=heard, isolated_packets=leaked
+    )
 
 
 def _silent_pairs(director: Director) -> Iterator[str]:

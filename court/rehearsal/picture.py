@@ -29,7 +29,13 @@ class TestPicture:
         self._encoder.width, self._encoder.height, self._encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         self._encoder.bit_rate = BIT_RATE_BPS
         self._encoder.framerate = Fraction(FRAMES_PER_S)
-        self._encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "g": "9999", "error-resilient": "1"}
+        self._encoder.options = {
+            "deadline": "realtime",
+            "cpu-used": "8",
+            "lag-in-frames": "0",
+            "g": "9999",
+            "error-resilient": "1",
+        }
 
     def encode(self, at: datetime, *, keyframe: bool) -> bytes:
         """The frame of the moment `at`, as VP8."""

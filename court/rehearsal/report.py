@@ -129,14 +129,18 @@ def judge(expect: Expectations, measured: Measured) -> Iterator[ExpectationRow]:
     """Compare what was measured with every expectation that is set."""
     captioned = sum(bool(row.text) for row in measured.captions)
     if expect.captioned_lines_at_least is not None:
-        yield _row("captioned_lines_at_least", expect.captioned_lines_at_least, captioned, captioned >= expect.captioned_lines_at_least)
+        yield _row(
+            "captioned_lines_at_least", expect.captioned_lines_at_least, captioned, captioned >= expect.captioned_lines_at_least
+        )
     if expect.cer_at_most is not None:
         met = measured.cer is not None and measured.cer <= expect.cer_at_most
         yield _row("cer_at_most", expect.cer_at_most, "none" if measured.cer is None else f"{measured.cer:.3f}", met)
     if expect.caption_delay_p50_ms_at_most is not None:
         delays = [row.delay_ms for row in measured.captions if row.delay_ms is not None]
         met = bool(delays) and median(delays) <= expect.caption_delay_p50_ms_at_most
-        yield _row("caption_delay_p50_ms_at_most", expect.caption_delay_p50_ms_at_most, median(delays) if delays else "none", met)
+        yield _row(
+            "caption_delay_p50_ms_at_most", expect.caption_delay_p50_ms_at_most, median(delays) if delays else "none", met
+        )
     if expect.exhibits_shown is not None:
         shown = sum(row.shown > 0 for row in measured.exhibits)
         yield _row("exhibits_shown", expect.exhibits_shown, shown, shown == expect.exhibits_shown)
@@ -163,7 +167,9 @@ def _judge_media(expect: Expectations, measured: Measured) -> Iterator[Expectati
         yield _row("gaps_at_most", expect.gaps_at_most, gaps, gaps <= expect.gaps_at_most)
     audio = [row for row in measured.tracks if row.kind == "audio" and row.wall_ms > 0]
     least = min((row.recorded_ms / row.wall_ms for row in audio), default=0.0)
-    yield _row("recorded_share_at_least", expect.recorded_share_at_least, f"{least:.3f}", least >= expect.recorded_share_at_least)
+    yield _row(
+        "recorded_share_at_least", expect.recorded_share_at_least, f"{least:.3f}", least >= expect.recorded_share_at_least
+    )
 
 
 def _row(name: str, expected: object, actual: object, met: bool) -> ExpectationRow:
@@ -185,7 +191,10 @@ def summary(report: Report) -> str:
         f"  记录核验：{'完整' if report.verify.complete else '不完整'}",
         *(f"    {problem}" for problem in report.verify.problems),
         *(f"  未按脚本进行：{problem}" for problem in report.problems),
-        *(f"  {'达到' if row.met else '未达到'} {row.name}：期望 {row.expected}，实际 {row.actual}" for row in report.expectations),
+        *(
+            f"  {'达到' if row.met else '未达到'} {row.name}：期望 {row.expected}，实际 {row.actual}"
+            for row in report.expectations
+        ),
         "演练通过" if report.passed else "演练未通过",
     ]
     return "\n".join(lines)

@@ -105,16 +105,24 @@ Step = Annotated[Join | Leave | Say | Give | Submit | Pause, Field(discriminator
 class Expectations(Part):
     """What must come of it; a missed one makes the rehearsal fail. Unset: not expected."""
 
-    captioned_lines_at_least: int | None = Field(None, ge=0, description="Lines said in session that were captioned for their speaker.")
+    captioned_lines_at_least: int | None = Field(
+        None, ge=0, description="Lines said in session that were captioned for their speaker."
+    )
     cer_at_most: float | None = Field(None, ge=0, description="Character error rate over all lines said in session.")
     caption_delay_p50_ms_at_most: int | None = Field(None, ge=0)
     exhibits_shown: int | None = Field(None, ge=0)
     every_command_acknowledged: bool = True
     complete: bool = Field(default=True, description="The package verifies.")
-    isolated_packets_at_most: int = Field(0, ge=0, description="Media packets at the socket of a witness who is not in the room.")
+    isolated_packets_at_most: int = Field(
+        0, ge=0, description="Media packets at the socket of a witness who is not in the room."
+    )
     heard_pairs: bool = Field(default=True, description="Everyone in the courtroom received media of everyone else there.")
-    gaps_at_most: int | None = Field(None, ge=0, description="Technical gaps in the recording (being outside, muted or joining is none).")
-    recorded_share_at_least: float = Field(0.97, ge=0, le=1, description="Recorded time of each audio track over the time it was due.")
+    gaps_at_most: int | None = Field(
+        None, ge=0, description="Technical gaps in the recording (being outside, muted or joining is none)."
+    )
+    recorded_share_at_least: float = Field(
+        0.97, ge=0, le=1, description="Recorded time of each audio track over the time it was due."
+    )
 
 
 class Script(Part):

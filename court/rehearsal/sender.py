@@ -116,7 +116,9 @@ class MediaSender:
             packet = self._next_voice()
             if self._endpoint is not None:
                 stream = self._audio
-                data = audio_packet(stream.sequence, stream.timestamp, stream.ssrc, stream.mid, packet.level_dbov, packet.payload)
+                data = audio_packet(
+                    stream.sequence, stream.timestamp, stream.ssrc, stream.mid, packet.level_dbov, packet.payload
+                )
                 stream.send(self._endpoint, data)
             self._audio.timestamp += FRAME_TICKS
             due += FRAME_MS / 1000

@@ -45,7 +45,12 @@ def environment(folder: Path, port: int) -> dict[str, str]:
     """Settings of the temporary server: the speech settings of this installation, everything else its own."""
     kept = {"COURT_SPEECH_MODEL_DIR", "COURT_SPEECH_THREADS", "COURT_CAPTIONS", "COURT_LOG_LEVEL"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name in kept}
-    own = {"COURT_DATA": str(folder / "data"), "COURT_KEYS": str(folder / "keys"), "COURT_PORT": str(port), "COURT_HOST": "127.0.0.1"}
+    own = {
+        "COURT_DATA": str(folder / "data"),
+        "COURT_KEYS": str(folder / "keys"),
+        "COURT_PORT": str(port),
+        "COURT_HOST": "127.0.0.1",
+    }
     return {**inherited, **own, "COURT_DEMO": "true", "PYTHONUNBUFFERED": "1"}
 
 

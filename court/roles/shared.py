@@ -38,7 +38,9 @@ async def shared(settings: Settings) -> AsyncIterator[Shared]:
     database = Database(settings.database_address)
     wake = HueyWake(settings.redis_url or str(settings.data / "wake.db"))
     try:
-        yield Shared(settings, SystemClock(), database, FolderStore(objects_folder(settings)), wake, internal_token(settings.keys_dir))
+        yield Shared(
+            settings, SystemClock(), database, FolderStore(objects_folder(settings)), wake, internal_token(settings.keys_dir)
+        )
     finally:
         wake.close()
         await database.close()

@@ -64,7 +64,13 @@ def test_layers_and_vendor_contracts_hold() -> None:
 
 
 def test_signaling_sees_of_media_only_its_control_port() -> None:
-    seen = {name for module, path in MODULES.items() if top(module) == "signaling" for name in imported(path) if top(name) == "media"}
+    seen = {
+        name
+        for module, path in MODULES.items()
+        if top(module) == "signaling"
+        for name in imported(path)
+        if top(name) == "media"
+    }
     assert seen <= {"media.control"}
 
 
@@ -111,6 +117,7 @@ def test_only_the_program_reads_the_environment() -> None:
     readers = {
         module
         for module, path in MODULES.items()
-        if top(module) != "court" and any(word in path.read_text(encoding="utf-8") for word in ("os.environ", "os.getenv", "BaseSettings"))
+        if top(module) != "court"
+        and any(word in path.read_text(encoding="utf-8") for word in ("os.environ", "os.getenv", "BaseSettings"))
     }
     assert not readers

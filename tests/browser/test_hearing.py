@@ -88,7 +88,11 @@ async def name_of(server: TemporaryServer, position: str) -> str:
 async def scene_with_people(folder: Path) -> AsyncIterator[Scene]:
     camera = folder / "camera.y4m"
     write_camera(camera)
-    async with temporary_server(folder, captions=True) as server, Door(server.base_url) as clerk, async_playwright() as playwright:
+    async with (
+        temporary_server(folder, captions=True) as server,
+        Door(server.base_url) as clerk,
+        async_playwright() as playwright,
+    ):
         scene = await set_down(server, clerk)
         try:
             for number, (key, lines) in enumerate(SPEAKS.items()):
@@ -165,7 +169,9 @@ async def show_exhibits(scene: Scene) -> None:
         await judge_door.sign_in(account(scene.server, "judge"))
         # The bench submits for the court: enough for "everyone follows", and no second session of a party is needed.
         first = await judge_door.submit_exhibit(scene.created.hearing_id, ROOT / "rehearsals/exhibits/iou.pdf", "借条", "")
-        second = await judge_door.submit_exhibit(scene.created.hearing_id, ROOT / "rehearsals/exhibits/transfer.png", "转账凭证", "")
+        second = await judge_door.submit_exhibit(
+            scene.created.hearing_id, ROOT / "rehearsals/exhibits/transfer.png", "转账凭证", ""
+        )
     for exhibit in (first, second):
         await judge.locate("exhibits-open").click()
         await judge.locate(f"exhibit-show-{exhibit.id}").click()
@@ -206,7 +212,9 @@ async def close_and_fetch_record(scene: Scene) -> RecordView:
 def nearness(caption: str, text: str, simplify: Simplifier) -> float:
     """Error rate of a caption against the stretch of `text` it fits best: a caption may be part of what was said."""
     size = max(1, len(caption))
-    stretches = {text[start : start + size + extra] for extra in (-1, 0, 1) for start in range(max(1, len(text) - size - extra + 1))}
+    stretches = {
+        text[start : start + size + extra] for extra in (-1, 0, 1) for start in range(max(1, len(text) - size - extra + 1))
+    }
     return min(compare(stretch, caption, simplify).rate for stretch in stretches if stretch)
 
 

@@ -94,7 +94,9 @@ def serving(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path, int]]
     port = free_port()
     env = clean_environment() | {"COURT_PORT": str(port), "COURT_CAPTIONS": "false", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "court", "serve"]
-    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             wait_for(tmp_path / "data" / "run" / "ready", process)
             yield process, tmp_path, port

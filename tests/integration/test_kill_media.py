@@ -17,11 +17,19 @@ LONGEST_GAP_MS = 25_000  # noticed, restarted, joined again: seconds; slack for 
 
 def make_longer(script: dict[str, Any]) -> None:
     """Lines long enough to be cut off, and time to come back before the end."""
-    steps = [step for step in script["steps"] if step["do"] == "join" or step.get("command") in {"sitting.open_lobby", "sitting.open"}]
+    steps = [
+        step
+        for step in script["steps"]
+        if step["do"] == "join" or step.get("command") in {"sitting.open_lobby", "sitting.open"}
+    ]
     steps = [step for step in steps if "refused" not in step]
     for number, who in ((3, "presiding_judge"), (4, "plaintiff"), (6, "defendant"), (11, "plaintiff")):
         steps.append({"do": "say", "who": who, "audio": f"speech/loan/loan_{number:02d}_{who}.opus", "text": "x"})
-    script["steps"] = [*steps, {"do": "wait", "ms": 2000}, {"do": "command", "who": "presiding_judge", "command": "sitting.close"}]
+    script["steps"] = [
+        *steps,
+        {"do": "wait", "ms": 2000},
+        {"do": "command", "who": "presiding_judge", "command": "sitting.close"},
+    ]
     script["expect"] = {"recorded_share_at_least": 0.3}
 
 
@@ -41,7 +49,9 @@ def test_the_rehearsal_finishes_and_the_package_names_the_gap(tmp_path: Path) ->
     assert pid_of(folder, "media") != killed[0]
     assert played.status == 0, played.progress
     assert played.report["verify"]["complete"]
-    came_back = {row["participant"]: row["reconnects"] for row in played.report["participants"] if row["participant"] != "witness"}
+    came_back = {
+        row["participant"]: row["reconnects"] for row in played.report["participants"] if row["participant"] != "witness"
+    }
     assert min(came_back.values()) >= 1, came_back
     gaps = [gap for track in played.report["tracks"] for gap in track["gaps"] if gap["cause"] == "media_restart"]
     assert gaps, played.report["tracks"]

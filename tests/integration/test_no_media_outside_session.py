@@ -41,7 +41,13 @@ class Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
 
     def heard(self, line: str) -> None:
-        marks = {"open_lobby": "lobby", "sitting.open〕": "session", "adjourn": "recess", "resume": "session", "sitting.close": "closed"}
+        marks = {
+            "open_lobby": "lobby",
+            "sitting.open〕": "session",
+            "adjourn": "recess",
+            "resume": "session",
+            "sitting.close": "closed",
+        }
         for mark, phase in marks.items():
             if mark in line:
                 self._phase, self._since = phase, time.monotonic()
@@ -55,7 +61,11 @@ class Watch:
         while not self._stop.wait(0.2):
             phase, since = self._phase, self._since
             try:
-                held = {file.path for file in psutil.Process(pid_of(self._folder, "media")).open_files() if file.path.startswith(spool)}
+                held = {
+                    file.path
+                    for file in psutil.Process(pid_of(self._folder, "media")).open_files()
+                    if file.path.startswith(spool)
+                }
             except psutil.NoSuchProcess:
                 continue
             if phase == self._phase and time.monotonic() - since > SETTLE_S:

@@ -25,7 +25,9 @@ def test_the_loan_hearing_is_said_line_by_line() -> None:
     assert [(step.who, step.text) for step in said] == [(line["role"], line["text"]) for line in lines]
 
 
-@pytest.mark.parametrize(("name", "text"), [("rehearsal.schema.json", script_schema()), ("rehearsal-report.schema.json", report_schema())])
+@pytest.mark.parametrize(
+    ("name", "text"), [("rehearsal.schema.json", script_schema()), ("rehearsal-report.schema.json", report_schema())]
+)
 def test_the_schemas_are_fresh(name: str, text: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text
 
@@ -74,7 +76,9 @@ def test_a_small_script_is_enough(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_script_is_refused_with_line_and_field(tmp_path: Path, where: tuple[str | int, ...], value: object, field: str) -> None:
+def test_a_bad_script_is_refused_with_line_and_field(
+    tmp_path: Path, where: tuple[str | int, ...], value: object, field: str
+) -> None:
     script = good()
     node: Any = script
     for part in where[:-1]:
