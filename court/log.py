@@ -32,6 +32,7 @@ def configure_logging(level: str, log_format: str, role: str) -> None:
     """Send structlog and the standard library's loggers to stderr, as readable lines or as JSON."""
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False) if log_format == "json" else _console()
     shared: list[Processor] = [
+        _without_routine,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -52,6 +53,14 @@ def configure_logging(level: str, log_format: str, role: str) -> None:
 
 def _console() -> Processor:
     return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+
+
+def _without_routine(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What the roles tell each other every second is logged only when it fails."""
+    route = str(event.get("route", ""))
+    if event.get("event") == "request" and (route.startswith("/internal/") or route == "/healthz") and event.get("status") == 200:
+        raise structlog.DropEvent
+    return event
 
 
 def _without_personal_data(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
