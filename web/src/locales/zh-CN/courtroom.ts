@@ -208,6 +208,8 @@ export const courtroom = {
     body: "听不见、看不清时，可以先试下面的办法。",
     technical: "举手：技术问题",
     health: "举手：身体不适",
+    cameraOn: "打开摄像头",
+    cameraOff: "关闭摄像头",
     devices: "我的设备",
     leave: "离开法庭",
     leaveBody: "离开后，法庭会看到您掉线。庭审中无故退出，可能承担不利后果。",
