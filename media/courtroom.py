@@ -72,6 +72,7 @@ class Courtroom:
         if table.number > self.number:
             self.number = table.number
             self._members = table.members
+            self.recorder.catch_up()
             self.forwarder.set_grants(table.grants)
             self.recorder.apply(table)
             self._tap.apply(table)

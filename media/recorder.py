@@ -83,7 +83,12 @@ class Recorder:
             self.stop(effective_ms)
         for recorder in self._tracks.values():
             recorder.permit(effective_ms, (recorder.track.source, recorder.track.kind) in self._granted)
-        self._follow(self._place)
+        self._follow(self._place, effective_ms)
+
+    def catch_up(self) -> None:
+        """Before a new table: follow who is here by the old one, so that apply() begins only those whom the table let in."""
+        if self._place is not None and self._start_ms is not None:
+            self._follow(self._place, self._start_ms)
 
     def stop(self, t_ms: float, closed_by: str = "stop") -> None:
         """End the interval: every track is recorded up to `t_ms`, then closed."""
@@ -121,19 +126,19 @@ class Recorder:
     def tick(self, now: float) -> None:
         """Write what has become certain; follow who is here. Called about ten times a second."""
         if self._place is not None:
-            self._follow(self._place)
+            self.catch_up()
             self._ending = [recorder for recorder in self._ending if not recorder.tick(now)]
             for recorder in self._tracks.values():
                 recorder.tick(now)
 
-    def _follow(self, place: Place) -> None:
-        """Begin tracks that have come and end those whose source has left the courtroom."""
+    def _follow(self, place: Place, since_ms: float) -> None:
+        """Begin tracks that have come, at `since_ms` at the earliest, and end those whose source has left the courtroom."""
         if self._start_ms is None:
             return
         live = {track.track_id: track for track in self._live_tracks() if track.live_since_ms is not None}
         for track_id, track in live.items():
             if track_id not in self._tracks:
-                self._begin(track, place, self._start_ms)
+                self._begin(track, place, max(since_ms, self._start_ms))
         for source in {recorder.track.source for track_id, recorder in self._tracks.items() if track_id not in live}:
             self.source_left(source)
 

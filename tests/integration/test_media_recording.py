@@ -305,3 +305,29 @@ async def test_only_the_granted_are_recorded(tmp_path: Path) -> None:
         assert recorded["a-audio"].packets > 40
         assert recorded["b-audio"].packets == 0
         assert recorded["b-audio"].muted_ms > 1_000
+
+
+async def test_who_is_let_in_later_is_recorded_from_then_on(tmp_path: Path) -> None:
+    """A witness is connected long before the call; nothing of that time belongs to the witness's track."""
+    async with rig(tmp_path) as one:
+        three = [*BOTH, "w"]
+        await one.control.apply_grants(table(1, three, all_to_all(BOTH, recorded=False)))
+        for name in three:
+            (await one.join(name)).talk(opus_tone(8.0))
+        await asyncio.sleep(0.3)
+        opened = CLOCK.now()
+        grants = all_to_all(BOTH, recorded=True)
+        await one.control.apply_grants(table(2, three, grants, opened_at=opened, effective_at=opened))
+        await asyncio.sleep(2.5)
+        called = CLOCK.now()
+        grants = all_to_all(three, recorded=True)
+        await one.control.apply_grants(table(3, three, grants, opened_at=opened, effective_at=called))
+        await asyncio.sleep(1.5)
+        await end_session(one, opened, 4)
+        await one.control.close_sitting(SITTING)
+        [(witness, _)] = segments(one, "w-audio")
+        [(alice, _)] = segments(one, "a-audio")
+        assert witness.t0_ms == pytest.approx((called - opened) / timedelta(milliseconds=1), abs=1)
+        assert witness.muted_ms == 0
+        assert alice.t0_ms == pytest.approx(0, abs=1)
+        assert not one.of("gap.found")
