@@ -3,7 +3,7 @@ import tseslint from "typescript-eslint";
 
 const noVueInCourt = {
   patterns: [
-    { group: ["vue", "vue-*", "element-plus*", "@/components/*", "@/composables/*", "@/pages/*"], message: "src/court is plain TypeScript: no Vue." },
+    { group: ["vue", "vue-*", "@/components/*", "@/composables/*", "@/pages/*"], message: "src/court is plain TypeScript: no Vue." },
   ],
 };
 

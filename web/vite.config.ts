@@ -9,7 +9,7 @@ export default defineConfig({
   plugins: [vue()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
   define: {
-    __VUE_OPTIONS_API__: false, // Element Plus and our components use the composition API only
+    __VUE_OPTIONS_API__: false, // all components use the composition API
     __VUE_I18N_LEGACY_API__: false,
     __INTLIFY_PROD_DEVTOOLS__: false,
   },
