@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-LOST_SILENCE = b"\xf8\xff\xfe"  # 20 ms of CELT silence, mono: written where packets were lost
-MUTED_SILENCE = b"\xfc\xff\xfe"  # the same, stereo: written while a person is muted, so that the file itself tells
+# 20 ms of CELT silence, written by the recorder. Padding (RFC 6716 3.2.5) makes it differ from the silence that senders
+# themselves encode, so that the file alone tells, also after a crash, what was lost, what was muted and what was sent.
+LOST_SILENCE = b"\xfb\x41\x02\xff\xfe\x00\x00"  # where packets were lost
+MUTED_SILENCE = b"\xfb\x41\x03\xff\xfe\x00\x00\x00"  # while a person is muted
 SILENCE_MS = 20.0
 
 _SILK_MS = (10.0, 20.0, 40.0, 60.0)

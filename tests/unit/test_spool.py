@@ -69,6 +69,27 @@ def test_a_file_cut_anywhere_gives_its_whole_blocks(tmp_path: Path) -> None:
             assert block.data in {SPEECH, LOST_SILENCE, MUTED_SILENCE}
 
 
+@pytest.mark.parametrize("silence", [b"\xf8\xff\xfe", b"\xfc\xff\xfe"])  # one channel and two, as encoders write it
+def test_silence_that_was_sent_does_not_count_as_lost_or_muted_after_a_repair(tmp_path: Path, silence: bytes) -> None:
+    part = Spool(tmp_path).begin(name())
+    with part.open("wb", buffering=0) as file:
+        writer = WebmWriter(file, Codec("opus"))
+        for n in range(50):
+            writer.add(n * 20, silence, keyframe=True)
+        writer.flush()
+    [segment] = Spool(tmp_path).repair()
+    assert (segment.packets, segment.filled_ms, segment.muted_ms) == (50, 0, 0)
+
+
+@pytest.mark.parametrize("silence", [LOST_SILENCE, MUTED_SILENCE])
+def test_our_silence_is_20_ms_for_a_decoder(silence: bytes) -> None:
+    decoder = av.CodecContext.create("opus", "r")
+    decoder.sample_rate = 48_000
+    [frame] = decoder.decode(av.Packet(silence))
+    assert frame.samples == 960
+    assert not frame.to_ndarray().any()
+
+
 @pytest.mark.parametrize("share", [0.1, 0.35, 0.5, 0.77, 0.999, 1.0])
 def test_an_open_segment_is_repaired_wherever_it_was_cut(tmp_path: Path, share: float) -> None:
     spool = Spool(tmp_path)
