@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     speech_model_dir: Path | None = Field(
         None, description="Folder of a faster-whisper model. Unset: Whisper base, joined once from the installed packages."
     )
-    speech_threads: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Threads of one recognition.")
+    speech_threads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Threads of one recognition.")
     captions: bool = Field(default=True, description="Live captions. Off: no transcripts role, no model is loaded.")
     demo: bool = Field(
         default=True, description="Seed the demo court when the database is empty, and print its sign-ins. Off in production."

@@ -113,7 +113,7 @@ def _stays(director: Director, key: str, record: RecordView) -> Iterator[_Span]:
 def _captions(director: Director, record: RecordView | None) -> tuple[list[CaptionRow], Errors]:
     """One row for each line said in session, and the errors over all of them."""
     opened_at = record.opened_at if record is not None else _opened_at(director)
-    said = [line for line in director.notes.said if line.in_session]
+    said = [line for line in director.notes.said if _was_recorded(line, record)]
     if opened_at is None or not said:
         return [], Errors(0, 0)
     heard = _first_heard(director)
@@ -131,6 +131,14 @@ def _captions(director: Director, record: RecordView | None) -> tuple[list[Capti
         total += errors
         rows.append(_row(line, lines[index], belonging[index], heard, errors, director.offset))
     return rows, total
+
+
+def _was_recorded(line: Said, record: RecordView | None) -> bool:
+    """Whether a line was said in session: by the record where there is one, else by what the speaker was told then."""
+    if record is None:
+        return line.in_session
+    middle_ms = t_ms(record.opened_at, line.began_at + (line.ended_at - line.began_at) / 2)
+    return any(span.t0_ms <= middle_ms < span.t1_ms for span in record.intervals if span.recorded == "full")
 
 
 def _opened_at(director: Director) -> datetime | None:
