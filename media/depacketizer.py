@@ -13,6 +13,7 @@ from media.rtp_time import Unwrapper
 START_HOLD_MS = 100.0  # the first packets may come out of order too
 MAX_JUMP = 3_000  # a larger jump of the sequence is a new start
 MAX_WAITING = 2_048
+MAX_FRAME_BYTES = 1 << 20  # a keyframe of 1080p is a fifth of it; a frame that never ends must not fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Depacketizer:
         self._first_ms: float | None = None
         self._parts: list[bytes] = []
         self._part_timestamp = 0
+        self._part_bytes = 0
         self._lost_before = 0
 
     def push(self, packet: bytes, arrival_ms: float) -> None:
@@ -105,10 +107,14 @@ class Depacketizer:
         if part is None:
             return None
         if part.starts_frame:
-            self._parts, self._part_timestamp = [part.data], timestamp
+            self._parts, self._part_timestamp, self._part_bytes = [part.data], timestamp, len(part.data)
         elif self._parts and timestamp == self._part_timestamp:
             self._parts.append(part.data)
+            self._part_bytes += len(part.data)
         else:
+            return None
+        if self._part_bytes > MAX_FRAME_BYTES:
+            self._give_up(1)
             return None
         if not packet[1] & 0x80:
             return None

@@ -9,11 +9,13 @@ from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import rtcp
 from media.aiortc_bridge import Certificate, now_ms
+from media.allowance import Allowance
 from media.link import Link
 from media.sdp import Direction, MediaLine, TransportSide
 from media.settings import Network
 from media.sfu import Forwarder, Track
 
+RESENDS_PER_S = 1_000  # one small NACK can ask for thousands of packets: each costs an encryption
 LOSS_MEMORY = 0.5  # weight of the newest report in the running loss
 
 
@@ -28,6 +30,7 @@ class Downlink(Link):
         self.rtt_ms: float | None = None
         self._forwarder = forwarder
         self._accepted: frozenset[str] = frozenset()
+        self._resends = Allowance(RESENDS_PER_S)
         self._lines = [MediaLine("0", Kind.AUDIO, Direction.INACTIVE)]
         self.send_rtp = self.endpoint.send_rtp  # the fan-out calls the transport itself
         self.send_rtcp = self.endpoint.send_rtcp
@@ -65,8 +68,9 @@ class Downlink(Link):
         for message in rtcp.read(packet):
             if isinstance(message, rtcp.Nack):
                 track = self._forwarder.track_by_ssrc(message.ssrc)
-                if track is not None:
-                    track.resend(self.participant_id, message.sequences)
+                wanted = message.sequences[:RESENDS_PER_S]
+                if track is not None and self._resends.take(len(wanted), now_ms()):
+                    track.resend(self.participant_id, wanted)
             elif isinstance(message, rtcp.KeyframeRequest):
                 track = self._forwarder.track_by_ssrc(message.ssrc)
                 if track is not None and self.participant_id in track.receivers:

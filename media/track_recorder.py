@@ -25,6 +25,7 @@ from media.webm import Codec
 HOLD_MS = 400.0  # how long a hole may wait for its repair
 COMMIT_MS = 600.0
 LATE_MS = 300.0  # beyond COMMIT_MS; after that a silent stream is filled up
+SMALLEST_SEGMENT_MS = 1_000  # a picture that changes its size all the time must not make a flood of files
 VIDEO_PAUSE_MS = 2_000.0  # a picture that stops for longer ends its segment
 FRAME_MS = 33
 RETRY_MS = 2_000.0
@@ -224,10 +225,11 @@ class VideoRecorder(TrackRecorder):
             self._place.writer.add(self.segment, t, frame.data, keyframe=frame.keyframe, fill=None, length_ms=0)
 
     def _rotate_at_keyframe(self, t: int, frame: Frame) -> None:
-        """A segment ends where a keyframe lets the next one begin, or where the picture changes its size."""
+        """A segment ends where a keyframe lets the next one begin, or (after a second) where the picture changes its size."""
         assert self.segment is not None
-        long_enough = t - self.segment.name.t0_ms >= self._place.segment_ms
-        if long_enough or picture_size(frame.data) != self._picture:
+        length_ms = t - self.segment.name.t0_ms
+        resized = picture_size(frame.data) != self._picture and length_ms >= SMALLEST_SEGMENT_MS
+        if resized or length_ms >= self._place.segment_ms:
             self._close_segment(t, "rotate")
 
     def _idle(self, t_ms: float) -> None:

@@ -9,6 +9,7 @@ from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import rtcp
 from media.aiortc_bridge import Certificate, now_ms
+from media.allowance import Allowance
 from media.incoming import IncomingStream
 from media.link import Link
 from media.rtp_rewrite import extension, payload_offset, sequence_of, ssrc_of, timestamp_of
@@ -21,6 +22,8 @@ from media.speaking import SpeechGate, level_dbov
 KEYFRAME_INTERVAL_MS = 500.0
 MAX_STREAMS = 24  # over the life of a connection: each new SSRC is a new start of its track
 MIN_VIDEO_BPS = 100_000
+ROOM_ABOVE_LIMIT = 4  # keyframes, repairs and audio beside the video asked for; more is dropped unread
+HEADERS_BYTES = 40  # what a packet costs beside its payload: many small ones are a flood too
 SILENT_AFTER_MS = 1_000.0
 _KIND_OF = {payload_type: kind for kind, payload_type in PAYLOAD_TYPES.items()}
 
@@ -59,6 +62,7 @@ class Uplink(Link):
         self._sender = SenderClock()
         self._gate = SpeechGate()
         self._adopted = 0
+        self._allowance = Allowance(ROOM_ABOVE_LIMIT * max_video_bps / 8)  # bytes
         self.endpoint.on_rtp = self._on_rtp
         self.endpoint.on_rtcp = self._on_rtcp
 
@@ -86,6 +90,8 @@ class Uplink(Link):
     # --- packets in ------------------------------------------------------------------------
 
     def _on_rtp(self, packet: bytes, arrival_ms: float) -> None:
+        if not self._allowance.take(len(packet) + HEADERS_BYTES, arrival_ms):
+            return
         publication = self._publications.get(ssrc_of(packet)) or self._adopt(packet)
         if publication is None:
             return

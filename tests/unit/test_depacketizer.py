@@ -92,3 +92,17 @@ def test_vp8_payloads() -> None:
     assert not is_keyframe(DELTA)
     for cut in range(4):
         assert read_vp8((b"\x90\xf0\x81\x23\x00\x00")[:cut]) is None
+
+
+def test_a_frame_that_never_ends_is_given_up() -> None:
+    """A hostile sender must not fill the memory with a frame whose last packet never comes."""
+    packets = [build(96, n, 0, 2, (b"\x10" if n == 0 else b"\x00") + KEYFRAME + bytes(1_150)) for n in range(3_000)]
+    depacketizer = Depacketizer(Kind.VIDEO, 400.0)
+    held = []
+    for n, packet in enumerate(packets):
+        depacketizer.push(packet, float(n))
+        assert list(depacketizer.pop(float(n))) == []
+        held.append(sum(map(len, depacketizer._parts)))
+    assert max(held) < 1_100_000
+    depacketizer.push(build(96, 3_000, 3_000, 2, b"\x10" + KEYFRAME, marker=True), 3_000.0)
+    assert [frame.data for frame in depacketizer.pop(3_000.0)] == [KEYFRAME], "the next whole frame is taken"
