@@ -61,10 +61,10 @@ async def draw_page(path: Path, media_type: str, page: int, limits: Limits, out:
 async def _in_child(
     action: str, path: Path, limits: Limits, options: dict[str, Any], out: Path | None = None
 ) -> dict[str, Any]:
-    # -I: neither this folder, whose model.py and store.py could shadow a library's, nor the environment reaches the child.
+    # -I: this folder's model.py and store.py do not shadow a library's. No environment: it may hold the database's password.
     arguments = ["-I", __file__, action, str(path), json.dumps({**asdict(limits), **options}), *([str(out)] if out else [])]
     child = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, *arguments, env={}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         output, _ = await asyncio.wait_for(child.communicate(), limits.seconds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,8 +20,9 @@ from evidence.integrity import PURPOSE_MAX, TITLE_MAX, Digests, clean_file_name,
 from evidence.model import Exhibit
 from evidence.previews import Opened, Refused
 from evidence.settings import EvidenceSettings
-from hearing.errors import Conflict, InvalidField, NotPermitted, UnknownId
-from hearing.model import CourtId, ExhibitId, HearingId, Participant, Side
+from evidence.turns import Turns
+from hearing.errors import Conflict, InvalidField, NotPermitted, ServerFault, UnknownId
+from hearing.model import CourtId, ExhibitId, HearingId, Participant, ParticipantId, Side
 from hearing.timeline import Clock, whole_ms
 from storage.database import Database
 from storage.ids import new_id
@@ -35,7 +38,8 @@ class ExhibitRegistry:
 
     def __init__(self, database: Database, objects: ObjectStore, clock: Clock, settings: EvidenceSettings) -> None:
         self._database, self._objects, self._clock, self._settings = database, objects, clock, settings
-        self._drawing = asyncio.Semaphore(2)  # page pictures drawn at once: each is a process of its own
+        self._examining, self._drawing = Turns(2), Turns(2)  # each file opened is a process of its own
+        self._uploads: Counter[ParticipantId] = Counter()
 
     async def submit(
         self, hearing_id: str, participant: Participant, file_name: str, title: str, purpose: str, chunks: AsyncIterator[bytes]
@@ -43,17 +47,19 @@ class ExhibitRegistry:
         """Store, hash and number a file.
 
         Raises NotPermitted (no side), UnknownId (hearing), InvalidField (title, purpose, exhibit_empty, exhibit_too_large,
-        exhibit_type_refused, exhibit_damaged), Conflict (exhibit_duplicate); nothing is then visible.
+        exhibit_type_refused, exhibit_damaged), Conflict (exhibit_duplicate, exhibit_uploads_busy), ServerFault
+        (exhibit_no_space); nothing is then visible.
         """
         title = _text(title, "title", "证据名称", TITLE_MAX, needed=True)
         purpose = _text(purpose, "purpose", "证明目的", PURPOSE_MAX, needed=False)
         court_id, side = await self._side(HearingId(hearing_id), participant)
-        with self._workspace() as folder:
+        with self._one_more_upload(participant.id), self._workspace() as folder:
             path = folder / "original"
             digests = await self._receive(chunks, path)
             await self._refuse_duplicate(hearing_id, digests.sha256)
-            with _refusals():
-                opened = await previews.examine(path, self._settings.limits)
+            async with self._examining.of(hearing_id):
+                with _refusals():
+                    opened = await previews.examine(path, self._settings.limits)
             exhibit_id = ExhibitId(new_id("exh"))
             key = exhibit_key(court_id, exhibit_id)
             stored = await self._objects.put(key, _file_chunks(path))
@@ -90,15 +96,16 @@ class ExhibitRegistry:
         if not 1 <= page <= exhibit.pages:
             raise UnknownId("没有这一页。", field="page")
         key = exhibit_page_key(exhibit.court_id, exhibit.id, page)
-        try:
+        with suppress(ObjectMissing):
             return await self._objects.get(key)
-        except ObjectMissing:
-            async with self._drawing:
-                picture = await self._draw(exhibit, page)
-        try:
-            await self._objects.put(key, picture)
-        except ObjectExists:
-            return await self._objects.get(key)  # drawn by another process at the same time
+        async with self._drawing.of(exhibit.hearing_id):
+            with suppress(ObjectMissing):
+                return await self._objects.get(key)  # drawn for somebody else while we waited
+            picture = await self._draw(exhibit, page)
+            try:
+                await self._objects.put(key, picture)
+            except ObjectExists:
+                return await self._objects.get(key)  # drawn by another process at the same time
         return picture
 
     async def _side(self, hearing_id: HearingId, participant: Participant) -> tuple[CourtId, Side]:
@@ -114,6 +121,18 @@ class ExhibitRegistry:
         return court_id, side
 
     @contextmanager
+    def _one_more_upload(self, participant_id: ParticipantId) -> Iterator[None]:
+        """Refused where this person sends too many files at once."""
+        if self._uploads[participant_id] >= self._settings.max_uploads_at_once:
+            raise Conflict("您正在提交其他文件，请等其完成后再提交。", field="file", code="exhibit_uploads_busy")
+        self._uploads[participant_id] += 1
+        try:
+            yield
+        finally:
+            self._uploads[participant_id] -= 1
+            self._uploads += Counter()  # forget who sends nothing
+
+    @contextmanager
     def _workspace(self) -> Iterator[Path]:
         self._settings.upload_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._settings.upload_folder) as folder:
@@ -121,6 +140,10 @@ class ExhibitRegistry:
 
     async def _receive(self, chunks: AsyncIterator[bytes], path: Path) -> Digests:
         """Write the upload to a temporary file, hashing on the way, off the loop."""
+        disk = await asyncio.to_thread(shutil.disk_usage, path.parent)
+        if disk.free < self._settings.reserve_bytes + 2 * self._settings.max_bytes:  # the upload, and its copy in the store
+            _log.error("exhibit_no_space", free_bytes=disk.free)
+            raise ServerFault("服务器存储空间不足，暂时不能提交证据，请联系书记员。", field="file", code="exhibit_no_space")
         digests = Digests()
         file = await asyncio.to_thread(path.open, "wb")
         try:
