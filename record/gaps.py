@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hearing import events as law
-from hearing.model import Hearing, ParticipantId
+from hearing.model import Hearing, ParticipantId, Role
 from record.course import Course, Span, whereabouts
 from record.verify import COVER_MS, subtract
 
@@ -30,13 +30,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class TrackCover:
-    """What there is of a track: spans of its segments, and whether the recorder said that this is all."""
+    """What there is of a track: spans of its segments, and whether the recorder said that this is all.
+
+    `cut_at`: ends of segments that a crash of the media worker cut short.
+    """
 
     track_id: str
     participant_id: ParticipantId
     kind: str
     covers: tuple[Span, ...]
     finished: bool
+    cut_at: tuple[int, ...] = ()
 
 
 def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
@@ -69,6 +73,17 @@ def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
     return sorted(gaps, key=lambda gap: (gap.t0_ms, gap.t1_ms))
 
 
+def owed_tracks(course: Course, hearing: Hearing) -> list[str]:
+    """Sound that the record owes: of everyone who may send and was in the courtroom while it was recorded."""
+    owed = []
+    for person in hearing.participants:
+        who = whereabouts(course, hearing, person.id)
+        away = [*who.absent, *who.outside]
+        if person.role is not Role.OBSERVER and any(subtract(span, away) for span in course.recorded()):
+            owed.append(f"{person.id}-audio")
+    return owed
+
+
 def _gap(track: TrackCover, span: Span, cause: str, number: int | None) -> Gap:
     return Gap(track.track_id, track.participant_id, track.kind, span[0], span[1], cause, number)
 
@@ -84,6 +99,8 @@ def _edge_cause(hole: Span, interval: Span, silent: Sequence[Span], lost: Sequen
     t0, t1 = hole
     if not track.finished and t1 == interval[1] and t0 >= max((c[1] for c in track.covers), default=0):
         return "recording_unfinished"
+    if t0 in track.cut_at:
+        return "media_restart"
     if any(abs(t1 - start) <= COVER_MS for start, _ in lost):
         return "connection_lost"
     if any(abs(t0 - end) <= COVER_MS for _, end in lost) and t1 - t0 <= JOINING_MS:

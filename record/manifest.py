@@ -10,7 +10,7 @@ from evidence.model import Exhibit
 from hearing.model import PANEL, Role
 from hearing.timeline import iso_utc
 from record.course import Course, intervals, showings, stages
-from record.gaps import gaps_of
+from record.gaps import gaps_of, owed_tracks
 from record.model import Material, Segment
 from record.verify import BENIGN, MANIFEST_SCHEMA, canonical, first_chain_hash, merkle_root
 
@@ -41,8 +41,8 @@ def build(material: Material, course: Course, transcript: Mapping[str, SealedFil
     tracks = material.tracks()
     gaps = [
         gap
-        for track_id, segments in tracks.items()
-        for gap in gaps_of(course, material.hearing, material.cover(track_id, segments))
+        for track_id in sorted({*tracks, *owed_tracks(course, material.hearing)})
+        for gap in gaps_of(course, material.hearing, material.cover(track_id, tracks.get(track_id, [])))
     ]
     files = [{"path": segment_path(s), "bytes": s.bytes, "sha256": s.sha256} for s in material.segments]
     files += [asdict(file) for file in transcript.values()]

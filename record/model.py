@@ -80,4 +80,6 @@ class Material:
         """What gaps_of() needs to know of a track. Its id is "<participant_id>-<kind>"."""
         participant_id, _, kind = track_id.rpartition("-")
         covers = tuple((segment.t0_ms, segment.t1_ms) for segment in segments)
-        return TrackCover(track_id, ParticipantId(participant_id), kind, covers, track_id in self.track_ends)
+        cut_at = tuple(segment.t1_ms for segment in segments if segment.closed_by == "repair")
+        finished = track_id in self.track_ends or (bool(self.track_ends) and not segments)  # all other ends were stated
+        return TrackCover(track_id, ParticipantId(participant_id), kind, covers, finished, cut_at)

@@ -163,8 +163,11 @@ async def test_what_the_manifest_states(case: Case) -> None:
     assert (manifest["presiding_judge"], manifest["recording_responsible"]) == (JUDGE, "part_clerk")
     assert manifest["totals"] | {"media_bytes": 0} == {
         "recorded_ms": 6000, "interrupted_ms": {"休庭": 2000}, "tracks": 4, "segments": 11, "media_bytes": 0, "filled_ms": 0,
-        "muted_ms": 0, "gap_ms": 1000, "loss_ratio": 0.0,
+        "muted_ms": 0, "gap_ms": 1000 + 2 * 6000, "loss_ratio": 0.0,  # agent and clerk were there and sent nothing
     }  # fmt: skip
+    recorded = {track["track_id"] for track in manifest["tracks"]}
+    silent = {gap["track_id"]: gap["cause"] for gap in manifest["gaps"] if gap["track_id"] not in recorded}
+    assert silent == {"part_agent-audio": "no_media", "part_clerk-audio": "no_media"}
     assert manifest["transcripts"][0]["engines"] == [f"faster-whisper whisper-base {'905e5bf8' * 8}"]
 
 

@@ -24,7 +24,7 @@ from hearing.model import (
     Stage,
 )
 from record.course import Course, course_of, intervals, showings, stages
-from record.gaps import TrackCover, gaps_of
+from record.gaps import TrackCover, gaps_of, owed_tracks
 from record.verify import BENIGN, COVER_MS, subtract
 
 ZERO = datetime(2026, 11, 20, 1, 0, tzinfo=UTC)
@@ -156,6 +156,25 @@ def test_an_unfinished_recording_is_said_to_be_one() -> None:
     found = course(law.SittingClosed(at(9000)))
     assert causes(found, track((0, 5000), finished=False)) == [("recording_unfinished", 5000, 9000)]
     assert not {"recording_unfinished", "no_media", "connection_lost", "media_restart"} & BENIGN
+
+
+def test_what_a_crash_cut_off_is_not_called_a_leaving_although_it_is_short() -> None:
+    found = course(law.SittingClosed(at(9000)))
+    cut = TrackCover(f"{A}-audio", A, "audio", ((0, 8100),), finished=True, cut_at=(8100,))
+    assert causes(found, cut) == [("media_restart", 8100, 9000)]
+    assert causes(found, track((0, 8100))) == [("leaving", 8100, 9000)]
+
+
+def test_sound_is_owed_of_those_who_were_in_the_courtroom_and_of_no_others() -> None:
+    found = course(law.ParticipantEntered(at(1000), WITNESS), law.SittingAdjourned(at(5000), None),
+                   law.ParticipantEntered(at(6000), JUDGE), law.SittingClosed(at(9000)))  # fmt: skip
+    assert owed_tracks(found, HEARING) == [f"{A}-audio"]  # the witness was not called, the judge came in recess
+    called = course(
+        law.ParticipantEntered(at(1000), WITNESS), law.WitnessCalled(at(5000), WITNESS), law.SittingClosed(at(9000))
+    )
+    assert owed_tracks(called, HEARING) == [f"{A}-audio", f"{WITNESS}-audio"]
+    assert causes(called, track(who=JUDGE)) == [("absent", 0, 9000)]
+    assert causes(called, track()) == [("no_media", 0, 9000)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9000), st.integers(0, 9000)), max_size=5), st.lists(st.integers(1, 8999), max_size=6))
