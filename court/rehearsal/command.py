@@ -29,7 +29,7 @@ from signaling.protocol import RecordView
 from storage.clock import SystemClock
 
 SEALED_WITHIN_S = 120.0
-CLOSED_WITHIN_S = 5.0  # the news of a command that was acknowledged may come after the acknowledgement
+CLOSED_WITHIN_S = 30.0  # the news of an acknowledged command may come later, over a new connection after a restart
 CLOCK = SystemClock()
 
 
@@ -121,8 +121,8 @@ async def _sealed(director: Director) -> RecordView | None:
     while CLOCK.monotonic() < deadline:
         try:
             record = await director.clerk.door.record(director.created.sitting_id)
-        except HttpRefused:
-            record = None  # not closed: the script did not close the sitting, or a command failed
+        except (HttpRefused, OSError):
+            record = None  # not closed, or the server is on its way up again
         if record is not None and record.proof.state != "sealing":
             return record
         await asyncio.sleep(0.5)

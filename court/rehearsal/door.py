@@ -142,12 +142,16 @@ class Door:
     async def _request(
         self, method: str, path: str, body: dict[str, Any] | aiohttp.FormData | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Raises HttpRefused, or ConnectionError when the server is away or goes away."""
         headers = {"X-CSRF-Token": self._csrf} if self._csrf else {}
         as_json, data = (body, None) if isinstance(body, dict) else (None, body)
-        async with self.session.request(method, self.base_url + path, headers=headers, json=as_json, data=data) as response:
-            if response.status >= 400:
-                raise HttpRefused(response.status, _wire_error(await response.read()))
-            yield response
+        try:
+            async with self.session.request(method, self.base_url + path, headers=headers, json=as_json, data=data) as response:
+                if response.status >= 400:
+                    raise HttpRefused(response.status, _wire_error(await response.read()))
+                yield response
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
 
 
 def _wire_error(body: bytes) -> WireError:
