@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 
 import socketio
 from aiohttp import web
@@ -31,11 +30,13 @@ from signaling.internal_api import InternalApi
 from signaling.media_watch import MediaWatch
 from signaling.metrics import Metrics
 from signaling.middleware import door_middleware, errors_middleware, origin_allowed, set_security_headers
+from signaling.packets import TextPacket
 from signaling.parsing import COMMAND_BYTES
 from signaling.parts import Parts
 from signaling.protocol import COURT_COMMANDS
 from signaling.recording_watch import RecordingWatch
 from signaling.reports import Reports
+from signaling.session_watch import SessionWatch
 from signaling.settings import SignalingSettings
 from signaling.steering import Steering
 
@@ -77,7 +78,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(HealthApi(parts, watch, metrics, seating.presence).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
-    app.cleanup_ctx.append(_running(watch, steering, seating, errands))
+    app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands))
     return app
 
 
@@ -89,24 +90,26 @@ def _socket_server(settings: SignalingSettings) -> socketio.AsyncServer:
 
     return socketio.AsyncServer(
         async_mode="aiohttp", client_manager=manager, async_handlers=False, cors_allowed_origins=allowed,
-        max_http_buffer_size=PACKET_BYTES, ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
+        max_http_buffer_size=PACKET_BYTES, serializer=TextPacket, ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
     )  # fmt: skip
 
 
 def _running(
-    watch: MediaWatch, steering: Steering, seating: Seating, errands: Errands
+    watch: MediaWatch, sessions: SessionWatch, steering: Steering, seating: Seating, errands: Errands
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     """What runs beside the requests. Closing order: watch, departures, errands; the caller closes database and store."""
 
     async def context(_: web.Application) -> AsyncIterator[None]:
         await seating.expect_everybody()
         await steering.resend_all()
-        await steering.close_unfinished()
-        looking = asyncio.create_task(watch.run(), name="media watch")
+        looking = [
+            asyncio.create_task(watch.run(), name="media watch"),
+            asyncio.create_task(sessions.run(), name="session watch"),
+        ]
         yield
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
         await seating.presence.stop()
         await errands.stop()
 

@@ -58,7 +58,7 @@ class MediaWatch:
         """The worker came up with nothing: send all tables, then let browsers connect again."""
         self._heard_s = self._clock.monotonic()
         self._told_lost = False
-        await self._steering.resend_all()
+        await self._steering.resend_all(to_a_new_worker=True)
         await self._tell_lost(MediaLost(reason="worker_restarted"))
 
     async def run(self) -> None:

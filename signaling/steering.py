@@ -64,17 +64,25 @@ class Steering:
             self._sending.add(sitting.id)
             self._errands.start(self._send_all(sitting.id), f"grants {sitting.id}")
 
-    async def resend_all(self) -> None:
-        """After a start on either side: the newest table of every live sitting."""
-        for hearing, sitting in await self._parts.hearings.live_sittings():
-            self._resend(hearing, sitting)
+    async def resend_all(self, *, to_a_new_worker: bool = False) -> None:
+        """After a start on either side: the newest table of every live sitting, and the end of every closed one that is not
+        sealed: a worker that died while it closed one must be told again.
+        """
+        current = list(await self._parts.hearings.live_sittings())
+        async with self._parts.database.read() as connection:
+            closed = await store.sittings_in(connection, frozenset({SittingState.CLOSED}))
+        unfinished = [row.sitting.id for row in closed if row.sealed_at is None and row.media_worker_url is not None]
+        current += [await self._parts.hearings.load(sitting_id) for sitting_id in unfinished]
+        for hearing, sitting in current:
+            if to_a_new_worker:
+                self._drop_waiting(sitting.id)
+            self._enqueue(hearing, sitting)
 
-    def _resend(self, hearing: Hearing, sitting: Sitting) -> None:
-        """The newest table of a sitting; older ones that still wait say nothing to a worker that holds none."""
-        queue = self._queues.setdefault(sitting.id, asyncio.Queue())
-        while not queue.empty():
+    def _drop_waiting(self, sitting_id: SittingId) -> None:
+        """Older tables say nothing to a worker that holds none. One that was only away must see each: it records by them."""
+        queue = self._queues.get(sitting_id)
+        while queue is not None and not queue.empty():
             queue.get_nowait()
-        self._enqueue(hearing, sitting)
 
     async def push(self, sitting_id: SittingId) -> None:
         """The newest table of a live sitting at once, past the queue; the numbers keep the order right."""
@@ -82,14 +90,6 @@ class Steering:
         if sitting.state in LIVE:
             worker = await self.worker(sitting_id)
             await worker.apply_grants(grants_of(hearing, sitting))
-
-    async def close_unfinished(self) -> None:
-        """Sittings closed while this process was down may still be held by the worker."""
-        async with self._parts.database.read() as connection:
-            closed = await store.sittings_in(connection, frozenset({SittingState.CLOSED}))
-        for row in closed:
-            if row.sealed_at is None and row.media_worker_url is not None:
-                self._enqueue(*await self._parts.hearings.load(row.sitting.id))
 
     async def _send_all(self, sitting_id: SittingId) -> None:
         queue = self._queues[sitting_id]

@@ -68,6 +68,14 @@ async def test_a_restarted_worker_gets_all_tables_and_browsers_are_told(bed: Bed
     assert any(RECORDER in grant.receivers for grant in again.grants)
 
 
+async def test_a_worker_that_died_while_closing_is_told_again(bed: Bed) -> None:
+    judge = await bed.in_session()
+    await judge.send("sitting.close")
+    await until(lambda: bed.media.closed == [bed.sitting_id])
+    assert (await bed.report(STARTED))[1] == {"taken": 1, "refused": 0}
+    await until(lambda: bed.media.closed == [bed.sitting_id] * 2)
+
+
 async def test_silence_is_told_and_becomes_a_technical_suspension(tmp_path: Path) -> None:
     async with court_house(tmp_path, media_silence_s=0.6, suspend_after_s=1.5) as bed:
         judge = await bed.joined("presiding")
