@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -32,6 +31,8 @@ log = structlog.get_logger("court.rehearsal")
 
 NAMESPACE = "/court"
 ACK_TIMEOUT_S = 15
+SENT_AGAIN_AFTER_S = 5  # as the page does: an act without an answer is sent again, under the same id
+SENT_AGAIN_FOR_S = 45
 RECONNECT_S = (0.5, 1, 2, 3, 5)
 CONNECTED_WITHIN_S = 15
 
@@ -71,6 +72,7 @@ class Robot:
         self._sitting_id = ""
         self._peer: RobotPeer | None = None
         self._reports: asyncio.Task[None] | None = None
+        self._seated = asyncio.Event()
         self._media_wanted = False
         self._media_lost = asyncio.Event()
         self._media_up = asyncio.Event()
@@ -95,6 +97,7 @@ class Robot:
         for name, handler in handlers.items():
             self._socket.on(name, handler, namespace=NAMESPACE)
         self._socket.on("connect", self._socket_connected, namespace=NAMESPACE)
+        self._socket.on("disconnect", self._socket_lost, namespace=NAMESPACE)
 
     # --- joining and leaving -----------------------------------------------------------------------
 
@@ -131,16 +134,23 @@ class Robot:
             self.sitting = ack.joined.sitting
             for caption in ack.joined.captions:
                 self._note(caption)
+        self._seated.set()
 
     async def _socket_connected(self) -> None:
         if self.sitting is not None:  # the library reconnected: take the seat again, as the page does
             self._in_background(self._take_seat_again())
 
+    async def _socket_lost(self, *_reason: object) -> None:
+        self._seated.clear()
+
     async def _take_seat_again(self) -> None:
         self.reconnects += 1
-        with contextlib.suppress(TimeoutError, CommandRefused):
-            await self._take_seat()
-            self._media_lost.set()
+        while self._socket.connected and not self._seated.is_set():
+            try:
+                await self._take_seat()
+            except (TimeoutError, CommandRefused):
+                await asyncio.sleep(1)
+        self._media_lost.set()
 
     async def leave(self) -> None:
         self._media_wanted = False
@@ -155,10 +165,10 @@ class Robot:
         """Send one command and return its acknowledgement; raises CommandRefused or TimeoutError."""
         self.tally.sent += 1
         payload = {"command_id": secrets.token_hex(12), "sitting_id": self._sitting_id, **(fields or {})}
+        kept = not command.startswith("media.") and command != "sitting.join"
         try:
-            answer = await self._socket.call(command, payload, namespace=NAMESPACE, timeout=ACK_TIMEOUT_S)
-            ack = Ack.model_validate(answer)
-        except (SocketIOError, ValidationError) as error:
+            ack = await (self._until_answered(command, payload) if kept else self._send(command, payload, ACK_TIMEOUT_S))
+        except (SocketIOError, ValidationError, TimeoutError) as error:
             self.unanswered.append(command)
             raise TimeoutError(f"{self.person.key}: {command} was not acknowledged") from error
         self.tally.acknowledged += 1
@@ -168,6 +178,19 @@ class Robot:
             self.tally.refusals[f"{command}: {reason.code}"] += 1
             raise CommandRefused(command, reason)
         return ack
+
+    async def _send(self, command: str, payload: dict[str, Any], within_s: float) -> Ack:
+        return Ack.model_validate(await self._socket.call(command, payload, namespace=NAMESPACE, timeout=within_s))
+
+    async def _until_answered(self, command: str, payload: dict[str, Any]) -> Ack:
+        """An act survives a lost connection: it is sent again from the seat, and counts once because of its id."""
+        async with asyncio.timeout(SENT_AGAIN_FOR_S):
+            while True:
+                await self._seated.wait()
+                try:
+                    return await self._send(command, payload, SENT_AGAIN_AFTER_S)
+                except SocketIOError:
+                    await asyncio.sleep(0.2)
 
     async def media_up(self) -> None:
         """Wait until media runs; raises TimeoutError."""
