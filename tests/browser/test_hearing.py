@@ -29,7 +29,7 @@ from transcripts.script import Simplifier
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 LOAN = ROOT / "rehearsals" / "speech" / "loan"
-SPEAKS = {"presiding_judge": (15,), "clerk": (2,), "plaintiff": (4, 12), "defendant": (6, 14)}  # lines of the loan hearing
+SPEAKS = {"presiding_judge": (10,), "clerk": (1,), "plaintiff": (12, 19), "defendant": (14, 30)}  # lines of the loan hearing
 ROUND_S = 60.0
 LISTEN_S = 75.0  # at least one round, whatever the moment the microphone was opened
 SAME_BREATH_MS = 900  # shorter than the second between two lines of a microphone's file
