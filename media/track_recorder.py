@@ -27,6 +27,7 @@ COMMIT_MS = 600.0
 LATE_MS = 300.0  # beyond COMMIT_MS; after that a silent stream is filled up
 SMALLEST_SEGMENT_MS = 1_000  # a picture that changes its size all the time must not make a flood of files
 VIDEO_PAUSE_MS = 2_000.0  # a picture that stops for longer ends its segment
+LOST_SOUND_MS = 2_000.0  # lost sound is filled with silence; a longer stretch is declared as a gap as well
 FRAME_MS = 33
 RETRY_MS = 2_000.0
 
@@ -162,6 +163,7 @@ class AudioRecorder(TrackRecorder):
     def __init__(self, track: UpTrack, place: Place, start_ms: float, granted: bool) -> None:
         super().__init__(track, place, round(start_ms), granted)
         self._line = AudioLine(round(start_ms), self._permission)
+        self._lost_since_ms: float | None = None
 
     def _write_frame(self, t_ms: float, frame: Frame) -> None:
         if t_ms < self._start_ms - 10:  # half a packet: the one that is mostly before the start is not recorded
@@ -176,17 +178,28 @@ class AudioRecorder(TrackRecorder):
 
     def _end(self, t_ms: float) -> None:
         self._idle(t_ms)
+        self._note_lost_sound(self._line.position_ms, None)
         self._declare_gap(t_ms)
         self._close_segment(self._line.position_ms, self.closed_by)
 
     def _write_block(self, t_ms: float, data: bytes, fill: Fill | None, length_ms: float) -> None:
         self.position_ms = t_ms + length_ms
+        self._note_lost_sound(t_ms, fill)
         if self.segment is not None and t_ms - self.segment.name.t0_ms >= self._place.segment_ms:
             self._close_segment(t_ms, "rotate")
         if not self._may_write(t_ms):
             return
         segment = self.segment or self._open_segment(round(t_ms), Codec("opus"))
         self._place.writer.add(segment, round(t_ms) - segment.name.t0_ms, data, keyframe=True, fill=fill, length_ms=length_ms)
+
+    def _note_lost_sound(self, t_ms: float, fill: Fill | None) -> None:
+        """Where much was lost is said with its place: the segment itself states only a sum."""
+        if fill is Fill.LOST:
+            self._lost_since_ms = t_ms if self._lost_since_ms is None else self._lost_since_ms
+        elif self._lost_since_ms is not None:
+            since_ms, self._lost_since_ms = self._lost_since_ms, None
+            if t_ms - since_ms >= LOST_SOUND_MS:
+                self._place.on_gap(self.track, since_ms, t_ms, "no_media")
 
 
 class VideoRecorder(TrackRecorder):

@@ -44,7 +44,10 @@ class TrackCover:
 
 
 def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
-    """Every hole of a track inside the recorded intervals, split by cause, in order."""
+    """Every hole of a track inside the recorded intervals, split by cause, in order.
+
+    What the recorder reported counts also where there is a segment: there, silence stands for what was lost.
+    """
     who = whereabouts(course, hearing, track.participant_id)
     off = who.camera_off if track.kind == "video" else who.muted
     reported: list[tuple[Sequence[Span], str, int | None]] = [
@@ -54,18 +57,21 @@ def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
         and (event.participant_id, event.kind) == (track.participant_id, track.kind)
     ]
     known = (
-        (who.absent, "absent", None),
-        (who.outside, "outside", None),
-        (off, "camera_off" if off is who.camera_off else "muted", None),
+        (who.absent, "absent"),
+        (who.outside, "outside"),
+        (off, "camera_off" if off is who.camera_off else "muted"),
     )
     silent = [*who.absent, *who.outside, *off]
     gaps: list[Gap] = []
     for interval in course.recorded():
-        for hole in subtract(interval, track.covers):
+        unreported = [interval]
+        for spans, cause, number in reported:
+            gaps += [_gap(track, part, cause, number) for span in unreported for part in _common(span, spans)]
+            unreported = [rest for span in unreported for rest in subtract(span, spans)]
+        for hole in [rest for span in unreported for rest in subtract(span, track.covers)]:
             left = [hole]
-            for spans, cause, number in (*reported, *known):
-                taken = [part for span in left for part in _common(span, spans)]
-                gaps += [_gap(track, part, cause, number) for part in taken]
+            for spans, cause in known:
+                gaps += [_gap(track, part, cause, None) for span in left for part in _common(span, spans)]
                 left = [rest for span in left for rest in subtract(span, spans)]
             for rest in left:
                 if rest[1] - rest[0] > COVER_MS:

@@ -150,6 +150,29 @@ async def test_video_is_recorded_from_keyframe_to_keyframe(tmp_path: Path) -> No
         assert frames == pytest.approx(span_s * 15, abs=3)
 
 
+async def test_sound_that_stops_coming_for_long_is_filled_and_declared(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        await one.control.apply_grants(table(1, BOTH, all_to_all(BOTH, recorded=False)))
+        alice = await one.join("a")
+        alice.show(vp8_picture(110))  # the connection lives
+        talk = alice.talk(opus_tone(3.0))
+        opened = await record(one, 1.5)
+        talk.cancel()
+        stopped_ms = (CLOCK.now() - opened) / timedelta(milliseconds=1)
+        await asyncio.sleep(3.0)
+        again = alice.talk(opus_tone(3.0))
+        again_ms = (CLOCK.now() - opened) / timedelta(milliseconds=1)
+        await asyncio.sleep(1.5)
+        await end_session(one, opened)
+        await one.control.close_sitting(SITTING)
+        again.cancel()
+        [gap] = [report for report in one.of("gap.found") if report["kind"] == "audio"]
+        assert gap["cause"] == "no_media"
+        assert (gap["t0_ms"], gap["t1_ms"]) == (pytest.approx(stopped_ms, abs=150), pytest.approx(again_ms, abs=150))
+        filled_ms = sum(segment.filled_ms for segment, _ in segments(one, "a-audio"))
+        assert filled_ms == pytest.approx(gap["t1_ms"] - gap["t0_ms"], abs=100)
+
+
 async def test_a_muted_span_is_silence_of_the_same_length(tmp_path: Path) -> None:
     async with rig(tmp_path) as one:
         await one.control.apply_grants(table(1, BOTH, all_to_all(BOTH, recorded=False)))
@@ -162,7 +185,9 @@ async def test_a_muted_span_is_silence_of_the_same_length(tmp_path: Path) -> Non
         await one.control.apply_grants(table(3, BOTH, muted, opened_at=opened, effective_at=mute_at))
         await asyncio.sleep(1.5)
         unmute_at = CLOCK.now()
-        await one.control.apply_grants(table(4, BOTH, all_to_all(BOTH, recorded=True), opened_at=opened, effective_at=unmute_at))
+        await one.control.apply_grants(
+            table(4, BOTH, all_to_all(BOTH, recorded=True), opened_at=opened, effective_at=unmute_at)
+        )
         await asyncio.sleep(1.5)
         ended = await end_session(one, opened, 5)
         await one.control.close_sitting(SITTING)

@@ -126,6 +126,11 @@ def test_a_reported_gap_keeps_its_cause_and_what_it_leaves_open_is_named() -> No
     assert causes(found, track((0, 2000), (4000, 9000))) == [("media_restart", 2000, 3000), ("no_media", 3000, 4000)]
 
 
+def test_a_reported_gap_is_named_although_silence_was_written_for_it() -> None:
+    found = course(law.GapRecorded(at(5000), A, "audio", 2000, 4500, "no_media"), law.SittingClosed(at(9000)))
+    assert causes(found, track((0, 9000))) == [("no_media", 2000, 4500)]
+
+
 def test_a_lost_connection_is_not_called_an_absence_before_the_ledger_knew_it() -> None:
     found = course(law.ParticipantLeft(at(6000), A, "lost"), law.ParticipantEntered(at(7000), A), law.SittingClosed(at(9000)))
     assert causes(found, track((0, 4000), (7000, 9000))) == [("connection_lost", 4000, 6000), ("absent", 6000, 7000)]
