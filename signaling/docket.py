@@ -63,18 +63,22 @@ def _person(person: Participant, sitting: Sitting, ready: Readiness, now: dateti
     link = ready.links.get(person.id)
     return DocketParticipant(
         id=person.id, role=person.role, label=person.label, name=person.name,
-        status=_status(person, sitting, link, ready.tests.get(person.id)) if managed else "not_opened",
+        status=_status(person, sitting, link, ready.tests.get(person.id)) if managed else _arrival(person, sitting),
         link_state=link_state(link, now) if managed else "none",
     )  # fmt: skip
 
 
+def _arrival(person: Participant, sitting: Sitting) -> Status:
+    """What others of the hearing may know: whether the person has come (P8)."""
+    if person.id not in sitting.present:
+        return "not_opened"
+    before = sitting.state in (SittingState.SCHEDULED, SittingState.LOBBY)
+    return "waiting" if before or place_of(sitting, person) is not Place.COURTROOM else "present"
+
+
 def _status(person: Participant, sitting: Sitting, link: Link | None, test: dict[str, str] | None) -> Status:
     if person.id in sitting.present:
-        inside = place_of(sitting, person) is Place.COURTROOM and sitting.state not in (
-            SittingState.SCHEDULED,
-            SittingState.LOBBY,
-        )
-        return "present" if inside else "waiting"
+        return _arrival(person, sitting)
     if test is not None:
         return (
             "tested"
