@@ -53,7 +53,12 @@ def _participant(director: Director, key: str) -> ParticipantRow:
     }
     leaked = director.notes.isolated_packets.get(key, 0)
     return ParticipantRow(
-        participant=key, role=robot.person.role, reconnects=robot.reconnects, heard=heard, isolated_packets=leaked
+        participant=key,
+        role=robot.person.role,
+        reconnects=robot.reconnects,
+        heard=heard,
+        isolated_packets=leaked,
+        stood_still_ms=robot.stood_still_ms,
     )
 
 

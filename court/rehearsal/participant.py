@@ -86,6 +86,10 @@ class Robot:
     def participant_id(self) -> str:
         return self.sitting.me if self.sitting is not None else ""
 
+    @property
+    def stood_still_ms(self) -> int:
+        return self._sender.stood_still_ms
+
     def _listen(self) -> None:
         handlers: dict[str, Callable[[dict[str, Any]], Coroutine[Any, Any, None]]] = {
             "sitting.updated": self._updated,
@@ -145,7 +149,7 @@ class Robot:
 
     async def _take_seat_again(self) -> None:
         self.reconnects += 1
-        while self._socket.connected and not self._seated.is_set():
+        while self._sitting_id and not self._seated.is_set():
             try:
                 await self._take_seat()
             except (TimeoutError, CommandRefused):

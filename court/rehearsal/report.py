@@ -30,6 +30,8 @@ class ParticipantRow(Row):
     """Audio packets received by source (the key of the script)."""
     isolated_packets: int
     """Media packets at this person's sockets while outside the courtroom (witnesses, experts)."""
+    stood_still_ms: int
+    """Sound that the robot did not send because its machine was too busy."""
 
 
 class Gap(Row):

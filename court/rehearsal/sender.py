@@ -71,6 +71,7 @@ class MediaSender:
         self._line: _Line | None = None
         self._keyframe_wanted = True
         self._picture_id = secrets.randbits(14)
+        self.stood_still_ms = 0  # sound that was never sent because this machine was too busy
 
     @property
     def ssrcs(self) -> dict[Kind, int]:
@@ -123,7 +124,9 @@ class MediaSender:
             self._audio.timestamp += FRAME_TICKS
             due += FRAME_MS / 1000
             if loop.time() - due > LATE_S:
-                self._audio.timestamp += FRAME_TICKS * int((loop.time() - due) * 1000 / FRAME_MS)
+                missed = int((loop.time() - due) * 1000 / FRAME_MS)
+                self._audio.timestamp += FRAME_TICKS * missed
+                self.stood_still_ms += FRAME_MS * missed
                 due = loop.time()
             await asyncio.sleep(due - loop.time())
 

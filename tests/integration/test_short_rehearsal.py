@@ -7,6 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import av
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from court.rehearsal.report import Report
@@ -41,6 +44,56 @@ def test_nothing_is_recorded_in_recess(played: Played) -> None:
         for segment in track["segments"]:
             for t0_ms, t1_ms in recess:
                 assert min(segment["t1_ms"], t1_ms) - max(segment["t0_ms"], t0_ms) <= 500
+
+
+RATE_HZ = 8_000
+Samples = npt.NDArray[np.float32]
+
+
+def heard(path: Path) -> Samples:
+    """A file's sound, one channel at 8 kHz."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE_HZ)
+    with av.open(str(path)) as container:
+        frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)] + resampler.resample(None)
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32)
+
+
+def recorded_line(package: Path, participant_id: str) -> Samples:
+    """A person's recorded sound on the record clock."""
+    manifest = json.loads((package / "sitting-1" / "manifest.json").read_text(encoding="utf-8"))
+    line = np.zeros(manifest["sitting"]["duration_ms"] * RATE_HZ // 1000 + RATE_HZ, dtype=np.float32)
+    track = next(track for track in manifest["tracks"] if track["track_id"] == f"{participant_id}-audio")
+    for segment in track["segments"]:
+        sound = heard(package / "sitting-1" / "media" / track["track_id"] / f"{segment['index']:06d}.webm")
+        at = segment["t0_ms"] * RATE_HZ // 1000
+        line[at : at + len(sound)] = sound[: len(line) - at]
+    return line
+
+
+def test_speech_lies_in_the_record_where_it_was_said(played: Played) -> None:
+    script = json.loads((ROOT / "rehearsals" / "short.json").read_text(encoding="utf-8"))
+    manifest = json.loads((played.package / "sitting-1" / "manifest.json").read_text(encoding="utf-8"))
+    people = {person["role"]: person["id"] for person in manifest["people"]}
+    files = {step["text"]: ROOT / "rehearsals" / step["audio"] for step in script["steps"] if step["do"] == "say"}
+    offsets = []
+    for row in played.report["captions"]:
+        line, said = recorded_line(played.package, people[row["role"]]), heard(files[row["reference"]])[:RATE_HZ]
+        from_ms = max(0, row["said_t_ms"] - 500)
+        window = line[from_ms * RATE_HZ // 1000 :][: 3 * RATE_HZ]
+        likeness = np.correlate(window, said, mode="valid")
+        offsets.append(from_ms + int(likeness.argmax()) * 1000 / RATE_HZ - row["said_t_ms"])
+    assert len(offsets) == len(files)
+    assert all(abs(offset_ms) <= 100 for offset_ms in offsets), offsets
+
+
+def test_silence_stands_only_for_what_was_not_sent(played: Played) -> None:
+    manifest = json.loads((played.package / "sitting-1" / "manifest.json").read_text(encoding="utf-8"))
+    idle = {row["role"]: row["stood_still_ms"] for row in played.report["participants"]}
+    people = {person["id"]: person["role"] for person in manifest["people"]}
+    for track in manifest["tracks"]:
+        filled_ms = sum(segment["filled_ms"] for segment in track["segments"])
+        length_ms = sum(segment["t1_ms"] - segment["t0_ms"] for segment in track["segments"])
+        assert filled_ms <= 0.01 * length_ms + idle[people[track["participant_id"]]], track["track_id"]
 
 
 def test_the_spool_is_empty_afterwards(played: Played) -> None:
