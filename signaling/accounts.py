@@ -83,12 +83,15 @@ async def colleagues(connection: AsyncConnection, court_id: str) -> list[StaffMe
 # --- failed sign-ins ------------------------------------------------------------------------------
 
 
-async def failures_since(connection: AsyncConnection, login: str, ip: str, since: datetime) -> tuple[int, int]:
-    """Failed sign-ins of this login and of this address."""
+async def failures_since(connection: AsyncConnection, login: str, ip: str, since: datetime) -> tuple[int, int, int]:
+    """Failed sign-ins of this login from this address, of this login from anywhere, of this address."""
     table = sign_in_failures
-    of_login = select(func.count()).where(table.c.login == login, table.c.at >= since)
-    of_ip = select(func.count()).where(table.c.ip == ip, table.c.at >= since)
-    return (await connection.execute(of_login)).scalar_one(), (await connection.execute(of_ip)).scalar_one()
+    own_login, own_ip = table.c.login == login, table.c.ip == ip
+    counts = [
+        (await connection.execute(select(func.count()).where(which, table.c.at >= since))).scalar_one()
+        for which in (own_login & own_ip, own_login, own_ip)
+    ]
+    return counts[0], counts[1], counts[2]
 
 
 async def add_failure(connection: AsyncConnection, login: str, ip: str, at: datetime) -> None:
@@ -158,6 +161,16 @@ async def revoke_sessions_of_participant(connection: AsyncConnection, participan
     hashes = list((await connection.execute(select(sessions.c.token_sha256).where(live))).scalars())
     await connection.execute(update(sessions).where(live).values(revoked_at=now))
     return hashes
+
+
+async def ended_sessions(connection: AsyncConnection, token_hashes: list[str]) -> list[str]:
+    """Those of these sessions that were revoked, or whose member of staff was disabled; not those that have only expired."""
+    query = (
+        select(sessions.c.token_sha256)
+        .outerjoin(staff, staff.c.id == sessions.c.staff_id)
+        .where(sessions.c.token_sha256.in_(token_hashes), or_(sessions.c.revoked_at.is_not(None), staff.c.disabled.is_(True)))
+    )
+    return list((await connection.execute(query)).scalars())
 
 
 # --- personal links -------------------------------------------------------------------------------

@@ -90,7 +90,8 @@ def _socket_server(settings: SignalingSettings) -> socketio.AsyncServer:
 
     return socketio.AsyncServer(
         async_mode="aiohttp", client_manager=manager, async_handlers=False, cors_allowed_origins=allowed,
-        max_http_buffer_size=PACKET_BYTES, serializer=TextPacket, ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
+        serializer=TextPacket, max_http_buffer_size=PACKET_BYTES,
+        ping_interval=settings.ping_interval_s, ping_timeout=settings.ping_timeout_s,
     )  # fmt: skip
 
 

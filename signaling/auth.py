@@ -26,6 +26,8 @@ from storage.ids import new_id
 
 FAILURE_WINDOW = timedelta(minutes=15)
 FAILURES_PER_LOGIN = 5
+"""Of one login from one address: nobody can lock a judge out from elsewhere by guessing wrong."""
+FAILURES_PER_LOGIN_ANYWHERE = 50
 FAILURES_PER_IP = 20
 """Higher than per login: the people of one court office share one address."""
 
@@ -51,7 +53,7 @@ class Admission:
 
 
 def sha256_of(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()  # a header may hold any bytes
 
 
 def hash_password(password: str) -> str:
@@ -89,9 +91,11 @@ class Authentication:
         Raises sign_in_failed (never saying which half was wrong) and sign_in_throttled.
         """
         now = self._clock.now()
-        key = login.strip().lower()[:60]
+        court_id, name = await self._account(login)
+        key = f"{name}@{court_id}"[:60]  # however it was written, an account has one count
         await self._reserve_attempt(key, origin.ip, now)
-        member = await self._find(key)
+        async with self._database.read() as connection:
+            member = await accounts.find_staff(connection, court_id, name)
         if not await self._verify(member.password_hash if member else self._dummy_hash, password) or member is None:
             raise Refused("sign_in_failed")
         async with self._database.transaction() as connection:
@@ -101,20 +105,18 @@ class Authentication:
     async def _reserve_attempt(self, login: str, ip: str, now: datetime) -> None:
         """Count the attempt before the slow hash, so that parallel guesses cannot slip past the limit."""
         async with self._database.transaction() as connection:
-            of_login, of_ip = await accounts.failures_since(connection, login, ip, now - FAILURE_WINDOW)
-            if of_login >= FAILURES_PER_LOGIN or of_ip >= FAILURES_PER_IP:
+            here, anywhere, of_ip = await accounts.failures_since(connection, login, ip, now - FAILURE_WINDOW)
+            if here >= FAILURES_PER_LOGIN or anywhere >= FAILURES_PER_LOGIN_ANYWHERE or of_ip >= FAILURES_PER_IP:
                 raise Refused("sign_in_throttled")
             await accounts.add_failure(connection, login, ip, now)
 
-    async def _find(self, login: str) -> accounts.StaffMember | None:
-        name, _, court_id = login.partition("@")
+    async def _account(self, login: str) -> tuple[str, str]:
+        """Court and name of a login; the court is "" where this address does not serve it, and nobody is found then."""
+        name, _, court_id = login.strip().lower()[:60].partition("@")
         court = await self.court()
         if court is not None and court_id in ("", court.id):
-            court_id = court.id
-        elif self._settings.court_id is not None:
-            return None
-        async with self._database.read() as connection:
-            return await accounts.find_staff(connection, court_id, name)
+            return court.id, name
+        return ("" if self._settings.court_id is not None else court_id), name
 
     async def _verify(self, password_hash: str, password: str) -> bool:
         def check() -> bool:

@@ -17,8 +17,8 @@ from hearing.service import Outcome
 from hearing.states import OVER
 from signaling import protocol
 from signaling.courts import CourtNames
-from signaling.gateway import NAMESPACE
 from signaling.history import Histories, Line, marks_of
+from signaling.packets import NAMESPACE
 from signaling.parts import Parts
 from signaling.presence import room_of
 from signaling.protocol import CaptionAdded, Message, SittingUpdated

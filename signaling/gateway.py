@@ -18,15 +18,15 @@ from hearing.timeline import Clock
 from signaling import protocol
 from signaling.error_codes import Refused, describe
 from signaling.metrics import Metrics
+from signaling.packets import NAMESPACE
 from signaling.parsing import Envelope, parse_command
 from signaling.presence import Presence, Seat
 from signaling.protocol import Ack
+from signaling.rate import CommandRate
 from signaling.settings import SignalingSettings
 
 log = structlog.get_logger("signaling.gateway")
 
-NAMESPACE = "/court"
-RATE_WINDOW_S = 10.0
 WITHOUT_SEAT = frozenset({"sitting.join"})
 
 Handler = Callable[[Seat, Envelope], Awaitable[Ack]]
@@ -54,8 +54,8 @@ class Gateway(socketio.AsyncNamespace):
         missing = sorted({*protocol.COURT_COMMANDS, *protocol.CONNECTION_COMMANDS} - handlers.keys())
         if missing:
             raise MissingHandler(f"no handler for {', '.join(missing)}")
-        self._settings = settings
         self._clock = clock
+        self._rate = CommandRate(settings.commands_per_10_s, clock)
         self._presence = presence
         self._door = door
         self._handlers = handlers
@@ -84,7 +84,8 @@ class Gateway(socketio.AsyncNamespace):
             if status >= 500:
                 log.exception("door failed", sid=sid)
             raise RefuseSocket(wire.message, wire.model_dump(mode="json")) from None
-        self._presence.open(seat)
+        for surplus in self._presence.open(seat):
+            await self.server.disconnect(surplus.sid, namespace=NAMESPACE)
         log.info("socket opened", sid=sid, sitting_id=seat.sitting_id, participant_id=seat.participant.id)
 
     async def _command(self, sid: str, event: object, args: tuple[Any, ...]) -> dict[str, object]:
@@ -106,7 +107,7 @@ class Gateway(socketio.AsyncNamespace):
         seat = self._presence.seat(sid)
         if seat is None:
             raise Refused("session_replaced")
-        if not self._within_rate(seat):
+        if not self._rate.allows(seat.session_sha256):
             raise Refused("too_many_commands")
         envelope = parse_command(name, data)
         if envelope.sitting_id != seat.sitting_id:
@@ -116,12 +117,3 @@ class Gateway(socketio.AsyncNamespace):
         ack = await self._handlers[name](seat, envelope)
         log.info("command", command=name, sitting_id=seat.sitting_id, participant_id=seat.participant.id, number=ack.number)
         return ack
-
-    def _within_rate(self, seat: Seat) -> bool:
-        now = self._clock.monotonic()
-        while seat.commands_at and seat.commands_at[0] <= now - RATE_WINDOW_S:
-            seat.commands_at.popleft()
-        if len(seat.commands_at) >= self._settings.commands_per_10_s:
-            return False
-        seat.commands_at.append(now)
-        return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-
 import structlog
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -12,6 +10,7 @@ from sqlalchemy import select
 from signaling.error_codes import Refused
 from signaling.media_watch import MediaWatch
 from signaling.metrics import Metrics
+from signaling.middleware import same_secret
 from signaling.parts import Parts
 from signaling.presence import Presence
 from storage.objects import ObjectMissing
@@ -56,8 +55,7 @@ class HealthApi:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Behind the internal bearer token (Prometheus: `authorization.credentials_file`)."""
-        expected = f"Bearer {self._parts.settings.internal_token}".encode()
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+        if not same_secret(request.headers.get("Authorization", ""), f"Bearer {self._parts.settings.internal_token}"):
             raise Refused("bad_internal_token")
         self._metrics.sockets.set(len(self._presence.live_seats()))
         self._metrics.live_sittings.set(len(await self._parts.hearings.live_sittings()))

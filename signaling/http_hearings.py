@@ -20,7 +20,7 @@ from signaling.docket import docket_item, docket_sitting, readiness
 from signaling.error_codes import Refused
 from signaling.handlers.hearing import Seating
 from signaling.http_sessions import answer, answer_list
-from signaling.middleware import session_of
+from signaling.middleware import body_of, session_of
 from signaling.parsing import parse_body
 from signaling.parts import Parts
 from signaling.protocol import DocketItem, HearingCreated, LinkView, NewHearing, StaffView
@@ -84,7 +84,7 @@ class HearingApi:
     async def create(self, request: web.Request) -> web.Response:
         """Everybody without an account of the court gets a personal link."""
         session = _clerk(session_of(request))
-        body = parse_body(NewHearing, await request.read())
+        body = parse_body(NewHearing, await body_of(request))
         created = await self._parts.hearings.create_hearing(_set_down(session, body))
         links = [
             await self._link(person, session.court_id) for person in created.hearing.participants if person.staff_id is None
@@ -108,7 +108,7 @@ class HearingApi:
     async def revoke_link(self, request: web.Request) -> web.Response:
         """Revoke links and sessions: the person is out until a fresh link is given."""
         person, _ = await self._managed_person(request)
-        await self._seating.close_sessions(await self._authentication.revoke_access(person.id))
+        await self._seating.close_sessions(await self._authentication.revoke_access(person.id), for_good=True)
         return web.Response(status=204)
 
     async def _managed_person(self, request: web.Request) -> tuple[Participant, Visitor]:
@@ -148,7 +148,7 @@ def _moment(request: web.Request, name: str, default: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise Refused("bad_field", name) from None
-    if moment.tzinfo is None:
+    if moment.tzinfo is None or not 1900 <= moment.year < 3000:  # away from the ends of time, where no zone can be changed
         raise Refused("bad_field", name)
     return moment
 

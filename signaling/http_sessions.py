@@ -12,7 +12,7 @@ from signaling.accounts import Session
 from signaling.auth import Admission, Authentication, csrf_of
 from signaling.courts import CourtNames
 from signaling.handlers.hearing import Seating
-from signaling.middleware import COOKIE, SESSION, origin_of, scheme_of, session_of
+from signaling.middleware import COOKIE, SESSION, body_of, origin_of, scheme_of, session_of
 from signaling.parsing import parse_body
 from signaling.parts import Parts
 from signaling.protocol import ExchangeLink, Me, Message, SelfTest, SignIn
@@ -46,13 +46,13 @@ class SessionApi:
         ]
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        body = parse_body(SignIn, await request.read())
+        body = parse_body(SignIn, await body_of(request))
         admission = await self._authentication.sign_in(body.login, body.password, origin_of(request, self._parts.settings))
         return await self._admit(request, admission)
 
     async def exchange_link(self, request: web.Request) -> web.Response:
         """Older sessions of the same person end, and their pages are told (session.replaced)."""
-        body = parse_body(ExchangeLink, await request.read())
+        body = parse_body(ExchangeLink, await body_of(request))
         origin = origin_of(request, self._parts.settings)
         current = request.get(SESSION)
         admission = await self._authentication.exchange(body.token, current, origin)
@@ -66,7 +66,7 @@ class SessionApi:
         response = answer(await self._me(admission.session, admission.token))
         response.set_cookie(
             COOKIE, admission.token, max_age=settings.session_hours * 3600, httponly=True, samesite="Lax", path="/",
-            secure=scheme_of(request, settings) == "https",
+            secure="https" in (scheme_of(request, settings), settings.base_url.partition(":")[0]),
         )  # fmt: skip
         return response
 
@@ -98,7 +98,7 @@ class SessionApi:
     async def self_test(self, request: web.Request) -> web.Response:
         """Kept with the person: a participant's own row, a member of staff's rows in every hearing of theirs."""
         session = session_of(request)
-        body = parse_body(SelfTest, await request.read())
+        body = parse_body(SelfTest, await body_of(request))
         mine = participants.c.staff_id == session.staff_id if session.staff_id else participants.c.id == session.participant_id
         result = {"self_test": body.model_dump(mode="json"), "self_tested_at": self._parts.clock.now()}
         async with self._parts.database.transaction() as connection:

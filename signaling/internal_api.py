@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 from collections.abc import Awaitable, Callable
 from itertools import groupby
@@ -16,6 +15,7 @@ from hearing.errors import UserError
 from hearing.model import SittingId
 from signaling.error_codes import Refused
 from signaling.handlers.transcripts import Draft
+from signaling.middleware import same_secret
 from signaling.parts import Parts
 from signaling.reports import Reports, read_report
 from storage.queue import enqueue
@@ -48,10 +48,10 @@ class InternalApi:
     def _guard(
         self, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
-        expected = f"Bearer {self._parts.settings.internal_token}".encode()
+        expected = f"Bearer {self._parts.settings.internal_token}"
 
         async def guarded(request: web.Request) -> web.Response:
-            if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
+            if not same_secret(request.headers.get("Authorization", ""), expected):
                 raise Refused("bad_internal_token")
             return await handler(request)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -25,6 +24,8 @@ log = structlog.get_logger("signaling.http")
 COOKIE = "court_session"
 SESSION = web.RequestKey("session", Session)
 REQUEST_ID = web.RequestKey("request_id", str)
+FORM_BYTES = 256 * 1024
+"""Longest JSON body of an API request: a hearing with a hundred people is about 30 KB."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_CSRF_NEEDED = frozenset({"/api/sign-in", "/api/link"})
 """No session stands behind these yet; the origin check and SameSite=Lax protect them."""
@@ -47,7 +48,7 @@ SECURITY_HEADERS = {
 def scheme_of(request: web.Request, settings: SignalingSettings) -> str:
     """http or https as the browser sees it; a forwarded scheme is believed from trusted proxies only."""
     if request.remote in settings.trusted_proxies:
-        return request.headers.get("X-Forwarded-Proto", request.scheme).split(",")[-1].strip()
+        return _last_of(request, "X-Forwarded-Proto") or request.scheme
     return request.scheme
 
 
@@ -55,15 +56,36 @@ def origin_of(request: web.Request, settings: SignalingSettings) -> Origin:
     """Address and browser of the sender; the last hop named by a trusted proxy."""
     ip = request.remote or ""
     if ip in settings.trusted_proxies:
-        ip = request.headers.get("X-Forwarded-For", ip).split(",")[-1].strip()
-    return Origin(ip=ip[:60], user_agent=request.headers.get("User-Agent", "")[:300])
+        ip = _last_of(request, "X-Forwarded-For") or ip
+    agent = request.headers.get("User-Agent", "").encode(errors="replace").decode()  # a header may hold any bytes
+    return Origin(ip=ip[:60], user_agent=agent[:300])
+
+
+def _last_of(request: web.Request, header: str) -> str:
+    """What the nearest proxy said. A proxy may add a line of its own behind the one a client made up (RFC 9110, 5.3)."""
+    return ",".join(request.headers.getall(header, [])).rpartition(",")[2].strip().encode(errors="replace").decode()
 
 
 def origin_allowed(origin: str | None, host: str, settings: SignalingSettings) -> bool:
     """Whether a page of this origin may act: our own host, or one named by the settings. No Origin: not a browser page."""
     if origin is None or origin.rstrip("/") in (settings.base_url, *settings.allowed_origins):
         return True
-    return urlsplit(origin).netloc == host != ""
+    return origin.partition("://")[2] == host != ""
+
+
+def same_secret(given: str, expected: str) -> bool:
+    """Compare in constant time; a header may hold any bytes."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode())
+
+
+async def body_of(request: web.Request) -> bytes:
+    """The JSON body of an API request; raises too_large long before it fills the memory."""
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(FORM_BYTES):
+        body += chunk
+        if len(body) > FORM_BYTES:
+            raise Refused("too_large")
+    return bytes(body)
 
 
 def session_of(request: web.Request) -> Session:
@@ -150,7 +172,7 @@ def door_middleware(settings: SignalingSettings, authentication: Authentication)
 def _check_csrf(request: web.Request, session: Session | None, token: str) -> None:
     if session is None:
         raise Refused("not_signed_in")
-    if not hmac.compare_digest(request.headers.get("X-CSRF-Token", "").encode(), csrf_of(token).encode()):
+    if not same_secret(request.headers.get("X-CSRF-Token", ""), csrf_of(token)):
         raise Refused("csrf_failed")
 
 

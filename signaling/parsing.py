@@ -62,7 +62,7 @@ def parse_command(name: str, data: object) -> Envelope:
 def _check_size(data: Mapping[str, object]) -> None:
     try:
         length = len(json.dumps(data))
-    except (TypeError, ValueError, RecursionError):  # binary attachments, or nested beyond reason
+    except (TypeError, ValueError, RecursionError):  # nested beyond reason
         raise Refused("bad_field", "command") from None
     if length > COMMAND_BYTES:
         raise Refused("too_large")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
 from hearing.model import HearingId, Participant, ParticipantId, SittingId
 
 log = structlog.get_logger("signaling.presence")
+
+SOCKETS_PER_SESSION = 8
+"""Open pages of one person, with those whose connection was lost and not yet missed."""
 
 SeatKey = tuple[SittingId, ParticipantId]
 
@@ -28,7 +30,6 @@ class Seat:
     ip: str
     joined: bool = False
     peer_id: str | None = None  # the media peer made on this socket
-    commands_at: deque[float] = field(default_factory=deque)  # monotonic times of the latest commands
 
     @property
     def key(self) -> SeatKey:
@@ -57,9 +58,11 @@ class Presence:
         self._live: dict[SeatKey, str] = {}
         self._leaving: dict[SeatKey, asyncio.Task[None]] = {}
 
-    def open(self, seat: Seat) -> None:
-        """A socket passed the door; it has no seat yet."""
+    def open(self, seat: Seat) -> list[Seat]:
+        """A socket passed the door; it has no seat yet. Answers the person's sockets that are too many: idle and old ones."""
         self._seats[seat.sid] = seat
+        own = sorted(self.seats_of_session(seat.session_sha256), key=lambda other: other.joined or other is seat)
+        return own[: max(0, len(own) - SOCKETS_PER_SESSION)]
 
     def seat(self, sid: str) -> Seat | None:
         return self._seats.get(sid)
@@ -118,9 +121,13 @@ class Presence:
         seats = [self._seats[sid] for sid in self._live.values()]
         return [seat for seat in seats if sitting_id is None or seat.sitting_id == sitting_id]
 
-    def sids_of_session(self, session_sha256: str) -> list[str]:
-        """Every socket that came in with this session, joined or not."""
-        return [seat.sid for seat in self._seats.values() if seat.session_sha256 == session_sha256]
+    def seats_of_session(self, session_sha256: str) -> list[Seat]:
+        """Every socket that came in with this session, joined or not, oldest first."""
+        return [seat for seat in self._seats.values() if seat.session_sha256 == session_sha256]
+
+    def sessions(self) -> list[str]:
+        """The sessions behind the open sockets."""
+        return list({seat.session_sha256 for seat in self._seats.values()})
 
     async def stop(self) -> None:
         """Forget all; departures not yet told are left to the next start, which knows who was present."""

@@ -13,8 +13,8 @@ from hearing.model import ParticipantId
 from signaling.acts import Acts, actor_of, scoped
 from signaling.broadcast import Broadcast
 from signaling.error_codes import REFUSALS
-from signaling.gateway import NAMESPACE
 from signaling.handlers.transcripts import Draft
+from signaling.packets import NAMESPACE
 from signaling.parsing import Envelope
 from signaling.parts import Parts
 from signaling.presence import Presence, Seat
@@ -82,11 +82,16 @@ class Seating:
         await self._server.emit("session.replaced", message.model_dump(mode="json"), to=sid, namespace=NAMESPACE)
         await self._server.disconnect(sid, namespace=NAMESPACE)
 
-    async def close_sessions(self, session_hashes: tuple[str, ...]) -> None:
-        """Close every socket of sessions that have ended (second sign-in, sign-out, revoked access)."""
+    async def close_sessions(self, session_hashes: tuple[str, ...], *, for_good: bool = False) -> None:
+        """Close every socket of sessions that have ended (second sign-in, sign-out, revoked access).
+
+        `for_good`: the person may not come back, so that the seat, and with it sound and picture, is given up at once.
+        """
         for session_sha256 in session_hashes:
-            for sid in self.presence.sids_of_session(session_sha256):
-                await self.replace(sid)
+            for seat in self.presence.seats_of_session(session_sha256):
+                await self.replace(seat.sid)
+                if for_good and seat.joined:
+                    self.presence.expect(seat, "left", 0.0)
 
     async def departed(self, seat: Seat, cause: str) -> None:
         """A person did not come back within the grace period. Who returned in the very moment enters anew."""
