@@ -1,4 +1,4 @@
-"""Whose file is opened next: so few at once that hostile ones cannot eat the machine, and one hearing never takes every place."""
+"""Whose file is opened next: so few at once that hostile ones cannot eat the machine, and no hearing takes every place."""
 
 from __future__ import annotations
 
