@@ -167,11 +167,9 @@ class Recorder:
     def segment_failed(self, segment: OpenSegment, error: OSError) -> None:
         """The writer thread could not go on with a segment; the tracks go on with new ones."""
         self._failed_ms, self._failure = now_ms(), f"errno {error.errno}"
-        head = self._writer.spool.head(self.sitting_id, segment.name.track_id)
-        saved_ms = max(segment.name.t0_ms, head.t1_ms if head else segment.name.t0_ms)
         for recorder in (*self._tracks.values(), *self._ending):
             if recorder.segment is segment:
-                recorder.fail(saved_ms, self._failed_ms)
+                recorder.fail(segment.saved_until_ms, self._failed_ms)
 
     async def health(self) -> RecorderHealth:
         """Judged by bytes read back from the spool's open files (S5)."""

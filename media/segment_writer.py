@@ -34,6 +34,7 @@ class OpenSegment:
     packets: int = 0
     filled_ms: float = 0.0
     muted_ms: float = 0.0
+    saved_until_ms: int = 0  # of a failed segment: what is kept of it, on the record clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class SegmentWriter:
 
     def _open(self, segment: OpenSegment) -> None:
         try:
+            self.spool.repair_parts(segment.name.sitting_id, segment.name.track_id)
             head = self.spool.head(segment.name.sitting_id, segment.name.track_id)
             segment.name = replace(segment.name, index=head.index + 1 if head else 0)
             segment.part = self.spool.begin(segment.name)
@@ -141,18 +143,16 @@ class SegmentWriter:
             self._fail(segment, error)
 
     def _fail(self, segment: OpenSegment, error: OSError) -> None:
-        """Save what is readable of the segment; when even that fails, free its space. The track goes on with a new one."""
-        segment.failed = True
+        """Save what is readable of the segment. The track goes on with a new one, which first repairs what is still open."""
+        segment.failed, segment.saved_until_ms = True, segment.name.t0_ms
         _log.error("segment_write_failed", track_id=segment.name.track_id, index=segment.name.index, errno=error.errno)
         if segment.file is not None:
             with contextlib.suppress(OSError):
                 segment.file.close()
         if segment.part is not None:
-            try:
+            with contextlib.suppress(OSError):
+                segment.saved_until_ms = self.spool.readable_until_ms(segment.name, segment.part)
                 self.spool.repair_part(segment.part)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    self.spool.discard(segment.part)
         if self._loop is not None:
             _tell(self._loop, lambda: self._on_failed(segment, error))
 

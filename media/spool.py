@@ -189,6 +189,7 @@ class Spool:
 
     def finish(self, sitting_id: SittingId) -> FinishedSitting:
         """Say durably that nothing more will come; a sitting without a folder leaves none."""
+        self.repair_parts(sitting_id, "*")  # of a track that did not go on after the disk was full
         finished = FinishedSitting(self.track_ends(sitting_id))
         folder = self.root / sitting_id
         if folder.is_dir() and not (folder / "reported.json").exists():
@@ -212,14 +213,21 @@ class Spool:
 
     def repair(self) -> list[SpooledSegment]:
         """After a crash: complete what was being closed, cut open segments to their last whole block and close them."""
-        repaired = []
+        repaired: list[SpooledSegment] = []
         for pending in sorted(self.root.glob("*/*/*.json.tmp")):
             self._complete(pending)
-        for part in sorted(self.root.glob("*/*/*.webm.part")):
-            segment = self.repair_part(part)
-            if segment is not None:
-                repaired.append(segment)
-        return repaired
+        return repaired + self.repair_parts("*", "*")
+
+    def repair_parts(self, sitting_id: str, track_id: str) -> list[SpooledSegment]:
+        """Close what was left open of a track ("*" for all) that nobody writes any more."""
+        found = [self.repair_part(part) for part in sorted(self.root.glob(f"{sitting_id}/{track_id}/*.webm.part"))]
+        return [segment for segment in found if segment is not None]
+
+    def readable_until_ms(self, name: SegmentName, part: Path) -> int:
+        """Record time up to which a repair of this open segment will reach."""
+        data = part.read_bytes() if part.exists() else b""
+        blocks, codec = list(read_blocks(data)), read_codec(data)
+        return name.t0_ms + (_length_ms(blocks, codec) if blocks and codec is not None else 0)
 
     def _complete(self, pending: Path) -> None:
         """A sidecar that had not appeared yet: show it when its media file is in place."""
@@ -242,12 +250,13 @@ class Spool:
             return None
         length_ms = _length_ms(blocks, codec)
         mended = part.with_suffix(".mended")
-        with mended.open("wb", buffering=0) as file:
-            writer = WebmWriter(file, codec)
-            for block in blocks:
-                writer.add(block.t_ms, block.data, block.keyframe)
-            writer.close(length_ms)
-        mended.replace(part)
+        with _gone_on_failure(mended):
+            with mended.open("wb", buffering=0) as file:
+                writer = WebmWriter(file, codec)
+                for block in blocks:
+                    writer.add(block.t_ms, block.data, block.keyframe)
+                writer.close(length_ms)
+            mended.replace(part)
         return self.commit(name, _repaired_content(name, blocks, length_ms), part)
 
 
@@ -281,11 +290,22 @@ def _sync_and_hash(path: Path) -> tuple[str, int]:
 def _write_durably(path: Path, data: bytes) -> None:
     """Replace a small file so that after a power cut it is either the old or the new one."""
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with _gone_on_failure(temporary):
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _gone_on_failure(path: Path) -> Iterator[None]:
+    """A file that could not be finished takes no room on a full disk."""
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:
