@@ -172,10 +172,11 @@ class Courtroom:
         await peer.close()
 
     def _offer_changes(self) -> None:
-        """Offer new descriptions to those whose set of tracks has changed."""
+        """Offer new descriptions to those whose set of tracks has changed and who stay."""
         for peer in self._peers.values():
             if (
-                peer.down.revision
+                peer.participant_id in self._members
+                and peer.down.revision
                 and peer.down.set_tracks(self.forwarder.wanted_by(peer.participant_id))
                 and peer.down.may_offer
             ):
@@ -243,6 +244,7 @@ class Courtroom:
 
     async def close(self, closed_by: str) -> None:
         """Close everything in the written order; the last segments say `closed_by`."""
+        self._members = frozenset()
         self.recorder.stop_now(closed_by)
         for peer in tuple(self._peers.values()):
             await self._end(peer, "closed")

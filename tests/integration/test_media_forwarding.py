@@ -113,6 +113,21 @@ async def test_loss_before_decryption_is_repaired(tmp_path: Path) -> None:
         assert bob.count("a-video") == alice.sent[Kind.VIDEO]
 
 
+async def test_nobody_is_asked_anything_while_the_sitting_ends(tmp_path: Path) -> None:
+    async with rig(tmp_path) as one:
+        members = ["a", "b", "c"]
+        await one.control.apply_grants(table(1, members, all_to_all(members, recorded=False)))
+        for client in [await one.join(name) for name in members]:
+            client.talk(opus_tone(4.0))
+        await one.until(lambda: len(one.of("offer.made")) >= 2)
+        await asyncio.sleep(0.5)
+        offers = len(one.of("offer.made"))
+        await one.control.apply_grants(table(2, [], {}))
+        await one.control.close_sitting(SITTING)
+        await one.until(lambda: one.of("recording.finished"))
+        assert len(one.of("offer.made")) == offers
+
+
 async def test_a_silent_peer_is_lost_within_seconds(tmp_path: Path) -> None:
     async with rig(tmp_path, silence_s=3.5) as one:
         await one.control.apply_grants(table(1, ["a", "b"], all_to_all(["a", "b"], recorded=False)))
