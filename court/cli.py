@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from court.settings import Settings, SettingsError, environment_name, load_settings, settings_table
+
+OWNER_ONLY = 0o077
+"""What is written holds names, voices and faces: on a machine that others use too, it is their owner's alone."""
 
 ROLES = ("signaling", "media", "shipper", "transcripts", "jobs")
 WRONG_USE = 2
@@ -71,6 +75,7 @@ def _command(commands: argparse._SubParsersAction[Parser], name: str, help_line:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = build_parser().parse_args(arguments)
+    os.umask(OWNER_ONLY)
     try:
         return _COMMANDS[options.command](options)
     except SettingsError as error:

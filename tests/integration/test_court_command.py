@@ -156,3 +156,12 @@ def test_roles_do_not_outlive_a_killed_supervisor(serving: tuple[subprocess.Pope
     while left := [pid for pid in pids if runs(pid)]:
         assert time.monotonic() < deadline, f"still running: {left}"
         time.sleep(0.2)
+
+
+def test_what_is_written_is_its_owners_alone(tmp_path: Path) -> None:
+    """Recordings, transcripts and names, on a machine that others use too."""
+    (tmp_path / ".env").write_text("COURT_DATA=data\n", encoding="utf-8")
+    assert court("migrate", cwd=tmp_path).returncode == 0
+    written = [tmp_path / "data", *(tmp_path / "data").rglob("*")]
+    assert tmp_path / "data" / "court.db" in written
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == []
