@@ -49,8 +49,11 @@ class InternalApi:
         self, handler: Callable[[web.Request], Awaitable[web.Response]]
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         expected = f"Bearer {self._parts.settings.internal_token}"
+        port = self._parts.settings.internal_port
 
         async def guarded(request: web.Request) -> web.Response:
+            if port is not None and request.get_extra_info("sockname")[1] != port:  # the people's door has no such rooms
+                raise Refused("not_found")
             if not same_secret(request.headers.get("Authorization", ""), expected):
                 raise Refused("bad_internal_token")
             return await handler(request)

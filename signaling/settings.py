@@ -27,6 +27,8 @@ class SignalingSettings:
     """Control address of the media worker on which new sittings are placed."""
     web_root: Path
     """Folder of the built web application (web/dist)."""
+    internal_port: int | None = None
+    """The only port on which /internal/* answers; None: every port this server listens on."""
     court_id: str | None = None
     """The court served at this address; None: the only court of the installation."""
     court_tz: str = "Asia/Shanghai"

@@ -72,6 +72,7 @@ def signaling_settings(settings: Settings, token: str) -> SignalingSettings:
     return SignalingSettings(
         base_url=settings.public_url,
         internal_token=token,
+        internal_port=settings.internal_port,
         media_url=media_url(settings),
         web_root=WEB_ROOT,
         court_tz=settings.tz,

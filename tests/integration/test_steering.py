@@ -191,6 +191,11 @@ async def test_a_report_nobody_can_use_does_not_block_the_others(bed: Bed) -> No
     assert (status, body) == (200, {"taken": 1, "refused": 4})
 
 
+async def test_internal_doors_are_on_the_internal_port_alone(tmp_path: Path) -> None:
+    async with court_house(tmp_path, internal_port=1) as bed:
+        assert (await bed.report({"type": "worker.alive"}))[0] == 404
+
+
 async def test_internal_doors_are_locked(bed: Bed) -> None:
     async with aiohttp.ClientSession(bed.url) as session:
         for method, path in (
