@@ -95,8 +95,7 @@ async def _stage(script: Script, options: argparse.Namespace) -> AsyncIterator[S
         if options.url:
             yield Stage(options.url.rstrip("/"), load_credentials(options.credentials), folder)
             return
-        captions = script.expect.captioned_lines_at_least is not None or script.expect.cer_at_most is not None
-        async with temporary_server(folder, captions=captions) as server:
+        async with temporary_server(folder, captions=script.expect.captions) as server:
             yield Stage(server.base_url, server.credentials, folder)
 
 

@@ -278,7 +278,9 @@ class Director:
         return next((key for key, known in self._ids.items() if known == participant_id), "")
 
     async def _hear_the_rest(self) -> None:
-        """Captions of the last lines are still being made."""
+        """Captions of the last lines are still being made, where any are expected."""
+        if not self.script.expect.captions:
+            return
         waited_from = self._clock.monotonic()
         while self._clock.monotonic() - waited_from < LINES_WAIT_S:
             heard = sum(caption.caption.kind == "speech" for caption in self.clerk.captions.values())

@@ -124,6 +124,11 @@ class Expectations(Part):
         0.97, ge=0, le=1, description="Recorded time of each audio track over the time it was due."
     )
 
+    @property
+    def captions(self) -> bool:
+        """Whether anything is expected of captions."""
+        return (self.captioned_lines_at_least, self.cer_at_most, self.caption_delay_p50_ms_at_most) != (None, None, None)
+
 
 class Script(Part):
     schema_: str = Field("", alias="$schema")
