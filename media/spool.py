@@ -11,6 +11,7 @@ Closing is atomic: the sidecar appears last and by renaming, so a segment withou
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -113,6 +114,12 @@ class Spool:
         if not SAFE_ID.fullmatch(sitting_id) or not SAFE_ID.fullmatch(track_id):
             raise ValueError("not an id")
         return self.root / sitting_id / track_id
+
+    def claim(self) -> int:
+        """Wait until no other worker writes here, one that lost its supervisor included. Closing the descriptor gives it up."""
+        descriptor = os.open(self.root, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return descriptor
 
     def free_bytes(self) -> int:
         folder = self.root if self.root.exists() else self.root.parent

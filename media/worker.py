@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -62,9 +63,9 @@ class Worker:
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Repair the spool, serve, report. `ready` is called when control requests are answered."""
-        await asyncio.to_thread(self._open_spool)
-        self.writer.start()
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(os.close, await asyncio.to_thread(self._open_spool))
+            self.writer.start()
             stack.push_async_callback(self.writer.stop)
             runner = web.AppRunner(build_app(self), access_log=None, shutdown_timeout=1.0)
             await runner.setup()
@@ -79,11 +80,13 @@ class Worker:
                 tasks.create_task(self._tick_forever())
                 tasks.create_task(self._say_alive_forever())
 
-    def _open_spool(self) -> None:
-        """What a crash left open is closed as "repair" before anything new is written."""
+    def _open_spool(self) -> int:
+        """What a crash left open is closed as "repair" before anything new is written. Returns the claim on the spool."""
         self.spool.root.mkdir(parents=True, exist_ok=True)
+        claim = self.spool.claim()
         for segment in self.spool.repair():
             _log.warning("segment_repaired", track_id=segment.track_id, index=segment.index, t1_ms=segment.t1_ms)
+        return claim
 
     def _report_leftovers(self) -> None:
         for sitting_id, finished in self.spool.unreported():

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,3 +172,18 @@ def test_a_finished_sitting_is_told_until_it_is_heard(tmp_path: Path) -> None:
 def test_ids_are_not_paths(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not an id"):
         Spool(tmp_path).begin(replace(name(), track_id="../../etc"))
+
+
+def test_a_second_worker_waits_until_the_first_has_gone(tmp_path: Path) -> None:
+    first, claimed = Spool(tmp_path).claim(), threading.Event()
+    second: list[int] = []
+
+    def claim() -> None:
+        second.append(Spool(tmp_path).claim())
+        claimed.set()
+
+    threading.Thread(target=claim, daemon=True).start()
+    assert not claimed.wait(0.3)
+    os.close(first)
+    assert claimed.wait(5)
+    os.close(second[0])
