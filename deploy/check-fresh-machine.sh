@@ -16,9 +16,14 @@ cleanup() {
   # Only this user's own processes, found by its id.
   if id "$user" >/dev/null 2>&1; then
     for pid in $(ps -o pid= -u "$user"); do kill -TERM "$pid" 2>/dev/null || true; done
-    sleep 3
+    for _ in $(seq 1 40); do
+      [ -n "$(ps -o pid= -u "$user")" ] || break
+      sleep 1
+    done
     for pid in $(ps -o pid= -u "$user"); do kill -KILL "$pid" 2>/dev/null || true; done
-    userdel --remove "$user" 2>/dev/null || true
+    sleep 1
+    userdel --remove "$user" 2>/dev/null || userdel --remove --force "$user" || true
+    if id "$user" >/dev/null 2>&1; then echo "the user $user could not be removed" >&2; fi
   fi
   exit "$status"
 }

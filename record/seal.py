@@ -33,7 +33,7 @@ class SealSettings:
 
     timezone: str = "Asia/Shanghai"
     settle_s: float = 6.0  # after 闭庭 and after the last line: late captions still belong to the draft
-    silent_s: float = 600.0  # no segment and no end of any track for so long, with a worker that comes back: nobody sent anything
+    silent_s: float = 600.0  # no segment, no end of a track for so long, though the worker came back: nobody sent anything
     give_up_s: float = 6 * 3600.0  # the spool outlasts a store that is away; then sealed as it is, the rest declared as gaps
     again_s: float = 2.0  # grows to a minute while waiting
 
