@@ -30,7 +30,7 @@ class Downlink(Link):
         self.rtt_ms: float | None = None
         self._forwarder = forwarder
         self._accepted: frozenset[str] = frozenset()
-        self._resends = Allowance(RESENDS_PER_S)
+        self._resends = Allowance(RESENDS_PER_S, burst=RESENDS_PER_S)
         self._lines = [MediaLine("0", Kind.AUDIO, Direction.INACTIVE)]
         self.send_rtp = self.endpoint.send_rtp  # the fan-out calls the transport itself
         self.send_rtcp = self.endpoint.send_rtcp

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import rtcp
-from media.aiortc_bridge import Certificate, now_ms
+from media.aiortc_bridge import SOCKET_BUFFER_BYTES, Certificate, now_ms
 from media.allowance import Allowance
 from media.incoming import IncomingStream
 from media.link import Link
@@ -62,7 +62,8 @@ class Uplink(Link):
         self._sender = SenderClock()
         self._gate = SpeechGate()
         self._adopted = 0
-        self._allowance = Allowance(ROOM_ABOVE_LIMIT * max_video_bps / 8)  # bytes
+        # In bytes. What the socket held while this process stood still comes at once and is no flood.
+        self._allowance = Allowance(ROOM_ABOVE_LIMIT * max_video_bps / 8, burst=SOCKET_BUFFER_BYTES)
         self.endpoint.on_rtp = self._on_rtp
         self.endpoint.on_rtcp = self._on_rtcp
 
