@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 RESIDUE_MS = 600  # padded length; a shorter decode yields repetitions or the prompt (measured), a real word is longer
 LEAST_VOICE_MS = 160  # five frames of voice; a click or a cough has fewer
@@ -87,6 +88,12 @@ def is_echo(text: str, prompt: str) -> bool:
         return True
     runs = (said[start : start + ECHO_CHARACTERS] for start in range(len(said) - ECHO_CHARACTERS + 1))
     return any(run in given for run in runs)
+
+
+def recites(text: str, terms: tuple[str, ...]) -> bool:
+    """Whether the text reads out the list of terms that was given: two of its neighbours, one after the other."""
+    said = letters_of(text)
+    return any(before + after in said for before, after in pairwise(terms))
 
 
 def letters_of(text: str) -> str:

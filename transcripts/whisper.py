@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
-from transcripts.guards import is_loop
+from transcripts.guards import is_loop, recites
 from transcripts.model import Engine
 from transcripts.recognizer import SAMPLE_RATE_HZ, Recognition, Samples
 from transcripts.weights import ModelFiles
+
+if TYPE_CHECKING:
+    from ctranslate2 import StorageView
 
 PROMPT = "以下是普通话的法庭庭审记录，使用简体中文，并加上标点符号。"
 TEMPERATURES = (0.0, 0.4)  # the second only after a loop
@@ -38,7 +42,9 @@ class WhisperRecognizer:
         )
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=True, task="transcribe", language="zh")
         self._beam = beam
+        self._terms = terms
         self._prompt_tokens = self._build_prompt(terms)
+        self._plain_prompt_tokens = self._build_prompt(())
         self._engine = Engine("faster-whisper", files.name, files.sha256, self._parameters(terms))
 
     @property
@@ -54,15 +60,20 @@ class WhisperRecognizer:
         self.recognise(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32))
 
     def recognise(self, samples: Samples) -> Recognition:
+        """What was said; once more without the list of terms when the answer reads out that list."""
         encoded = self._model.encode(self._features(samples))
-        most_tokens = min(
-            TOKENS_LIMIT, len(self._prompt_tokens) + TOKENS_SPARE + int(TOKENS_PER_S * len(samples) / SAMPLE_RATE_HZ)
-        )
+        answer = self._decode(encoded, self._prompt_tokens, len(samples))
+        if recites(answer.text, self._terms):
+            answer = self._decode(encoded, self._plain_prompt_tokens, len(samples))
+        return answer
+
+    def _decode(self, encoded: StorageView, prompt_tokens: list[int], samples: int) -> Recognition:
+        most_tokens = min(TOKENS_LIMIT, len(prompt_tokens) + TOKENS_SPARE + int(TOKENS_PER_S * samples / SAMPLE_RATE_HZ))
         answer = Recognition("", 0.0, 1.0)
         for temperature in TEMPERATURES:
             result = self._model.model.generate(
                 encoded,
-                [self._prompt_tokens],
+                [prompt_tokens],
                 beam_size=self._beam if temperature == 0 else 1,
                 sampling_temperature=temperature or 1.0,
                 sampling_topk=1 if temperature == 0 else 0,

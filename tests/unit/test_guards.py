@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from transcripts.guards import Heard, Reason, is_echo, is_loop, judge
+from court.roles.transcripts import COURT_WORDS
+from transcripts.guards import Heard, Reason, is_echo, is_loop, judge, recites
 
 PROMPT = "以下是普通话的法庭庭审记录，使用简体中文，并加上标点符号。"
 
@@ -66,3 +67,18 @@ def test_how_often_is_too_often(text: str, loops: bool) -> None:
 
 def test_words_of_the_prompt_inside_a_sentence_are_no_echo() -> None:
     assert not is_echo("请双方使用普通话陈述，书记员做好庭审记录。", PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("text", "recited"),
+    [
+        ("审判长、诉讼请求。", True), ("常用词：休庭、证人", True), ("报告审判长，原告已到庭。", False),
+        ("对真实性、合法性、关联性均无异议。", False), ("现在进行举证质证。", False), ("原告、被告均已到庭。", False),
+    ],
+)  # fmt: skip
+def test_reading_out_the_list_of_terms_is_told_from_speech(text: str, recited: bool) -> None:
+    assert recites(text, COURT_WORDS) is recited
+
+
+def test_no_terms_cannot_be_recited() -> None:
+    assert not recites("审判长、诉讼请求。", ())
