@@ -20,6 +20,8 @@ from media.tracks import UpTrack
 STALLED_AFTER_MS = 5_000.0
 FAILURE_SHOWN_MS = 10_000.0
 DRAIN_TICK_S = 0.05
+STOOD_STILL_MS = 1_000.0
+CATCH_UP_MS = 3_000.0  # by then signaling has sent again what was decided while this process stood still
 
 
 class Recorder:
@@ -55,6 +57,8 @@ class Recorder:
         self._written_bytes = 0
         self._failed_ms = -FAILURE_SHOWN_MS
         self._failure = ""
+        self._ticked_ms = self._sure_ms = now_ms()
+        self._catch_up_until_ms = 0.0
 
     @property
     def is_recording(self) -> bool:
@@ -94,6 +98,8 @@ class Recorder:
         """End the interval: every track is recorded up to `t_ms`, then closed."""
         self._start_ms = None
         self._left.clear()
+        for recorder in self._ending:
+            recorder.stop(t_ms, closed_by)
         for track_id in tuple(self._tracks):
             self._end(track_id, t_ms, closed_by)
 
@@ -125,11 +131,21 @@ class Recorder:
 
     def tick(self, now: float) -> None:
         """Write what has become certain; follow who is here. Called about ten times a second."""
+        now = self._sure(now)
         if self._place is not None:
             self.catch_up()
             self._ending = [recorder for recorder in self._ending if not recorder.tick(now)]
             for recorder in self._tracks.values():
                 recorder.tick(now)
+
+    def _sure(self, now: float) -> float:
+        """Up to when we may write. A process that stood still first waits for what the law decided meanwhile."""
+        if now - self._ticked_ms > STOOD_STILL_MS:
+            self._catch_up_until_ms = now + CATCH_UP_MS
+        self._ticked_ms = now
+        if now >= self._catch_up_until_ms:
+            self._sure_ms = now
+        return self._sure_ms
 
     def _follow(self, place: Place, since_ms: float) -> None:
         """Begin tracks that have come, at `since_ms` at the earliest, and end those whose source has left the courtroom."""
@@ -186,7 +202,7 @@ class Recorder:
 
     async def drain(self) -> None:
         """After stop_now(): return when every segment is closed and on the disk."""
-        for _ in range(round(4 * COMMIT_MS / 1000 / DRAIN_TICK_S)):
+        for _ in range(round((CATCH_UP_MS + 4 * COMMIT_MS) / 1000 / DRAIN_TICK_S)):
             self.tick(now_ms())
             if not self._ending:
                 break

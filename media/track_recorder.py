@@ -74,8 +74,8 @@ class TrackRecorder:
         self._depacketizer.push(packet, arrival_ms)
 
     def stop(self, t_ms: float, closed_by: str) -> None:
-        """Record up to `t_ms` and no further; tick() closes the segment once that is certain."""
-        if self.stop_ms is None:
+        """Record up to `t_ms` and no further; tick() closes the segment once that is certain. The earliest stop counts."""
+        if self.stop_ms is None or t_ms < self.stop_ms:
             self.stop_ms, self.closed_by = max(t_ms, self._start_ms), closed_by
 
     def tick(self, now_ms: float) -> bool:

@@ -146,6 +146,10 @@ class WorkerProcess:
         while (line := await self._process.stdout.readline()) != b"ready\n":
             assert line, "the worker process ended"
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def kill(self) -> None:
         """SIGKILL, as a crash would."""
         assert self._process is not None

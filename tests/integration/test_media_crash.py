@@ -1,6 +1,7 @@
 """kill -9 of the media worker: what is lost, what is said about it."""
 
 import asyncio
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,3 +94,28 @@ async def test_a_sitting_closed_while_the_worker_was_down_is_finished(tmp_path: 
         [segment] = [segment for segment, _ in Spool(one.spool).closed()]
         [end] = one.of("recording.finished")[0]["tracks"]
         assert (end["track_id"], end["segments"], end["last_sha256"]) == ("a-audio", 1, segment.sha256)
+
+
+async def test_a_worker_that_stood_still_writes_nothing_of_what_lies_outside_the_session(tmp_path: Path) -> None:
+    async with rig(tmp_path, own_worker=False) as one:
+        worker = WorkerProcess(one.settings)
+        await worker.start()
+        opened = CLOCK.now()
+        await one.control.apply_grants(table(1, BOTH, all_to_all(BOTH, recorded=True), opened_at=opened, effective_at=opened))
+        alice = await one.join("a")
+        alice.talk(opus_tone(12.0))
+        await asyncio.sleep(2.0)
+        worker.signal(signal.SIGSTOP)
+        await asyncio.sleep(1.0)
+        ended = CLOCK.now()
+        await asyncio.sleep(4.0)
+        worker.signal(signal.SIGCONT)
+        try:
+            await asyncio.sleep(1.0)  # signaling repeats at most every two seconds
+            await one.control.apply_grants(table(2, BOTH, {}, opened_at=opened, effective_at=ended))
+            await one.control.close_sitting(SITTING)
+            await one.until(lambda: one.of("recording.finished"))
+        finally:
+            await worker.kill()
+        last = max(segment.t1_ms for segment, _ in Spool(one.spool).closed())
+        assert last <= (ended - opened) / MILLISECOND + 60
