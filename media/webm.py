@@ -1,8 +1,9 @@
 """Single-track WebM (Matroska, RFC 9559) for recorded segments: written as it comes, readable to its last whole block.
 
 Written by hand because the recorder needs three things from the file: clusters that reach the disk at once, a reader that
-takes every whole block of a file cut anywhere, and no encoder behind it. When a segment is closed its duration and an
-index (Cues) are added, so that browsers can seek.
+takes every whole block of a file cut anywhere, and no encoder behind it. Pictures carry their durations: a browser would
+take a slow camera's long intervals for holes. When a segment is closed its duration and an index (Cues) are added, so
+that browsers can seek.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _CUES, _SEEK_HEAD, _VOID = (
     b"\x1c\x53\xbb\x6b", b"\x11\x4d\x9b\x74", b"\xec",
 )  # fmt: skip
 _TIMESTAMP, _SIMPLE_BLOCK, _DURATION = b"\xe7", b"\xa3", b"\x44\x89"
+_BLOCK_GROUP, _BLOCK, _BLOCK_DURATION, _REFERENCE = b"\xa0", b"\xa1", b"\x9b", b"\xfb"
+_EARLIER = _REFERENCE + b"\x81\xff"  # needs a picture before it; that there is a reference says "not a keyframe"
 _SEEK_HEAD_BYTES = 64
 _APPLICATION = b"Remote Court"
 
@@ -50,6 +53,7 @@ class WebmWriter:
         self._video = codec.name == "vp8"
         self._cluster = bytearray()
         self._cluster_t_ms = 0
+        self._waiting: StoredBlock | None = None
         self._cues: list[tuple[int, int]] = []
         head = _element(_EBML, _ebml_header())
         self._segment_size_at = len(head) + len(_SEGMENT)
@@ -60,14 +64,33 @@ class WebmWriter:
         self._write(head + _SEGMENT + UNKNOWN_SIZE + _void(_SEEK_HEAD_BYTES) + info + _element(_TRACKS, _track(codec)))
 
     def add(self, t_ms: int, data: bytes, keyframe: bool) -> None:
-        """Append a block at `t_ms` from the segment's start; times must not go back."""
-        relative_ms = t_ms - self._cluster_t_ms
-        if not self._cluster or relative_ms >= CLUSTER_MS or (self._video and keyframe):
+        """Append a block at `t_ms` from the segment's start; times must not go back. A picture waits for the next one."""
+        if self._video:
+            self._put_waiting(t_ms)
+            self._waiting = StoredBlock(t_ms, keyframe, data)
+        else:
+            self._reach(t_ms, new_cluster=False)
+            self._cluster += _element(_SIMPLE_BLOCK, self._block(t_ms, 0x80 if keyframe else 0, data))
+
+    def _put_waiting(self, until_ms: int) -> None:
+        """Write the picture that waits, now that it is known how long it stands."""
+        picture, self._waiting = self._waiting, None
+        if picture is None:
+            return
+        self._reach(picture.t_ms, new_cluster=picture.keyframe)
+        block = _element(_BLOCK, self._block(picture.t_ms, 0, picture.data))
+        duration = _element(_BLOCK_DURATION, _uint(max(1, until_ms - picture.t_ms)))
+        self._cluster += _element(_BLOCK_GROUP, block + duration + (b"" if picture.keyframe else _EARLIER))
+
+    def _reach(self, t_ms: int, *, new_cluster: bool) -> None:
+        """Have a cluster open in which `t_ms` may stand."""
+        if not self._cluster or t_ms - self._cluster_t_ms >= CLUSTER_MS or new_cluster:
             self.flush()
-            self._cluster_t_ms, relative_ms = t_ms, 0
+            self._cluster_t_ms = t_ms
             self._cluster += _element(_TIMESTAMP, _uint(t_ms))
-        block = b"\x81" + struct.pack("!hB", relative_ms, 0x80 if keyframe else 0) + data
-        self._cluster += _element(_SIMPLE_BLOCK, block)
+
+    def _block(self, t_ms: int, flags: int, data: bytes) -> bytes:
+        return b"\x81" + struct.pack("!hB", t_ms - self._cluster_t_ms, flags) + data
 
     def flush(self) -> None:
         """Hand the open cluster to the operating system."""
@@ -78,6 +101,7 @@ class WebmWriter:
 
     def close(self, duration_ms: int) -> None:
         """Write index and duration; the file itself stays open, for its owner to sync and close."""
+        self._put_waiting(duration_ms)
         self.flush()
         cues_at = self._file.tell() - self._segment_at
         self._write(_element(_CUES, b"".join(_cue(t_ms, at) for t_ms, at in self._cues)))
@@ -131,8 +155,16 @@ def _cluster_blocks(data: bytes, start: int, end: int) -> Iterator[StoredBlock]:
         if name == _TIMESTAMP:
             base_ms = int.from_bytes(data[at:block_end], "big")
         elif name == _SIMPLE_BLOCK and block_end - at > 4:
-            relative_ms, flags = struct.unpack_from("!hB", data, at + 1)
-            yield StoredBlock(base_ms + relative_ms, bool(flags & 0x80), data[at + 4 : block_end])
+            yield _stored(data, base_ms, at, block_end, keyframe=bool(data[at + 3] & 0x80))
+        elif name == _BLOCK_GROUP:
+            parts = {part: (part_at, part_end) for part, part_at, part_end in _elements(data, at, block_end)}
+            if _BLOCK in parts and parts[_BLOCK][1] - parts[_BLOCK][0] > 4:
+                yield _stored(data, base_ms, *parts[_BLOCK], keyframe=_REFERENCE not in parts)
+
+
+def _stored(data: bytes, base_ms: int, at: int, end: int, *, keyframe: bool) -> StoredBlock:
+    (relative_ms,) = struct.unpack_from("!h", data, at + 1)
+    return StoredBlock(base_ms + relative_ms, keyframe, data[at + 4 : end])
 
 
 def _elements(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -59,6 +59,18 @@ def test_a_written_segment_reads_back() -> None:
         assert next(container.demux(video=0)).pts == 990
 
 
+def test_the_pictures_of_a_slow_camera_leave_no_holes() -> None:
+    """A browser takes what a picture's duration does not cover for a hole in the recording."""
+    file = io.BytesIO()
+    writer = WebmWriter(file, Codec("vp8", 640, 360))
+    for t_ms in (0, 33, 700, 1_400, 2_900):
+        writer.add(t_ms, bytes((0x10, 2, 0)), keyframe=t_ms == 0)
+    writer.close(4_000)
+    with av.open(io.BytesIO(file.getvalue())) as container:
+        stands = [(p.pts, p.duration) for p in container.demux(video=0) if p.size]
+    assert stands == [(0, 33), (33, 667), (700, 700), (1_400, 1_500), (2_900, 1_100)]
+
+
 def test_a_file_cut_anywhere_gives_its_whole_blocks(tmp_path: Path) -> None:
     data = write_open(Spool(tmp_path), name(), 60).read_bytes()
     counts = [len(list(read_blocks(data[:cut]))) for cut in range(len(data) + 1)]
