@@ -61,9 +61,9 @@ def hh_mm_ss(t_ms: int) -> str:
 
 
 def local_date_time(at: datetime, zone: ZoneInfo = BEIJING) -> str:
-    """Wall time for people in the court's zone (COURT_TZ): `2026年11月21日 9:05:03`."""
+    """Wall time for people in the court's zone (COURT_TZ): `2026年11月21日 09:05:03`."""
     local = at.astimezone(zone)
-    return f"{local.year}年{local.month}月{local.day}日 {local.hour}:{local.minute:02d}:{local.second:02d}"
+    return f"{local.year}年{local.month}月{local.day}日 {local.hour:02d}:{local.minute:02d}:{local.second:02d}"
 
 
 def local_minute(at: datetime, zone: ZoneInfo = BEIJING) -> str:

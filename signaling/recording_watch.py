@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from hearing.model import Sitting, SittingId, SittingState
@@ -55,8 +56,15 @@ class RecordingWatch:
             return Recording("fault", "录制服务没有回应") if late else Recording("starting")
         if now - watched.heard_s > self._silence_s:
             return Recording("fault", "录制服务没有回应")
-        return Recording("on") if watched.health.ok else Recording("fault", watched.health.detail)
+        return Recording("on") if watched.health.ok else Recording("fault", _in_words(watched.health.detail))
 
     def stale(self) -> list[SittingId]:
         """Sittings whose viewers were last shown something else than what holds now."""
         return [id_ for id_, (sitting, shown) in self._shown.items() if self._judge(sitting) != shown]
+
+
+def _in_words(detail: str) -> str:
+    """What the recorder's report of a fault means for the bench."""
+    if detail == f"errno {errno.ENOSPC}":
+        return "录制磁盘已满"
+    return "录制停顿，没有新内容写入" if detail == "stalled" else "录制磁盘写入失败"

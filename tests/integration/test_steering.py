@@ -116,8 +116,8 @@ async def test_recording_is_shown_as_it_is(tmp_path: Path) -> None:
         }
         await bed.report(health)
         await until(lambda: judge.view["recording"] == "on")
-        await bed.report({**health, "ok": False, "detail": "磁盘空间不足"})
-        await until(lambda: (judge.view["recording"], judge.view["recording_detail"]) == ("fault", "磁盘空间不足"))
+        await bed.report({**health, "ok": False, "detail": "errno 28"})
+        await until(lambda: (judge.view["recording"], judge.view["recording_detail"]) == ("fault", "录制磁盘已满"))
         await bed.report(health)
         await until(lambda: judge.view["recording"] == "on")
         await until(lambda: judge.view["recording"] == "fault")  # no report for a second

@@ -44,7 +44,7 @@ MARKS = {IOU: "原告证据1《借条》"}
     [
         (law.SittingOpened(AT), "（审判长宣布开庭）"),
         (law.SittingAdjourned(AT, None), "（审判长宣布休庭）"),
-        (law.SittingAdjourned(AT, AT), "（审判长宣布休庭，预计2026年11月20日 9:00:00恢复庭审）"),
+        (law.SittingAdjourned(AT, AT), "（审判长宣布休庭，预计2026年11月20日 09:00:00恢复庭审）"),
         (law.SittingClosed(AT), "（审判长宣布闭庭）"),
         (law.SittingSuspended(AT, "x"), "（技术中断，暂停庭审）"),
         (law.StageEntered(AT, Stage.DEBATE, Stage.EVIDENCE), "（进入法庭辩论阶段）"),

@@ -51,6 +51,6 @@ def test_record_time_for_people(place_ms: int, text: str) -> None:
 
 
 def test_wall_time_for_people_is_beijing() -> None:
-    assert local_date_time(NINE + timedelta(minutes=5, seconds=3)) == "2026年11月21日 9:05:03"
+    assert local_date_time(NINE + timedelta(minutes=5, seconds=3)) == "2026年11月21日 09:05:03"
     assert local_minute(NINE + timedelta(minutes=5)) == "2026年11月21日9时05分"
     assert local_minute(datetime(2026, 11, 20, 16, 0, tzinfo=UTC)) == "2026年11月21日0时00分"
