@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-WITHIN_S = 400
+WITHIN_S = 600
 
 
 @dataclass(frozen=True, slots=True)
