@@ -6,22 +6,9 @@ import unicodedata
 from collections.abc import Iterable
 
 from court.demo import DemoCourt, DemoLink
-from hearing.model import Hearing, Role
+from hearing.model import Hearing
+from record.acts import ROLE_NAMES
 
-ROLE_NAMES = {
-    Role.PRESIDING_JUDGE: "审判长",
-    Role.JUDGE: "审判员",
-    Role.ASSESSOR: "人民陪审员",
-    Role.CLERK: "书记员",
-    Role.PLAINTIFF: "原告",
-    Role.DEFENDANT: "被告",
-    Role.THIRD_PARTY: "第三人",
-    Role.AGENT: "诉讼代理人",
-    Role.WITNESS: "证人",
-    Role.EXPERT: "鉴定人",
-    Role.INTERPRETER: "翻译",
-    Role.OBSERVER: "旁听人员",
-}
 POSITION_NAMES = {"judge": "法官", "assessor": "人民陪审员", "clerk": "书记员", "technician": "技术员"}
 
 
