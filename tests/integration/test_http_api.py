@@ -95,6 +95,19 @@ async def test_routes_by_role(bed: Bed) -> None:
             assert refused == (key not in allowed), (method, path, key, status, body)
 
 
+async def test_people_of_a_hearing_learn_who_has_come_and_nothing_of_their_preparation(bed: Bed) -> None:
+    await bed.joined("clerk")
+    await bed.person("agent")  # has opened the link, has not come
+    party, witness = await bed.person("plaintiff"), await bed.person("witness")
+    shown = (await party.get(f"/api/hearings/{bed.hearing_id}"))[1]["participants"]
+    status = {person["id"]: person["status"] for person in shown}
+    assert status[bed.ids["clerk"]] == "waiting"
+    assert {status[id_] for id_ in status if id_ != bed.ids["clerk"]} == {"not_opened"}
+    assert {person["link_state"] for person in shown} == {"none"}
+    [alone] = (await witness.get(f"/api/hearings/{bed.hearing_id}"))[1]["participants"]
+    assert alone["id"] == bed.ids["witness"]
+
+
 async def test_people_of_another_hearing_see_nothing(bed: Bed) -> None:
     clerk = await bed.person("clerk")
     _, created = await clerk.post("/api/hearings", form(bed))
