@@ -27,7 +27,8 @@ class Kind(StrEnum):
     """Kind of a media track."""
 
     AUDIO = "audio"
-    VIDEO = "video"
+    VIDEO = "video"  # the camera
+    SCREEN = "screen"  # a shared screen (屏幕共享): one at a time in a courtroom
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class GrantTable:
     opened_at: datetime | None
     members: frozenset[ParticipantId]  # who may hold a media connection at all (an isolated witness may: device test)
     grants: tuple[Grant, ...]
+    prominent: tuple[ParticipantId, ...] = ()  # floor holder, then bench: heard in any crowd, seen when the path is narrow
 
 
 class Place(StrEnum):
@@ -112,6 +114,7 @@ def grant_table(hearing: Hearing, sitting: Sitting, effective_at: datetime) -> G
         opened_at=sitting.opened_at,
         members=members if sitting.state in LIVE else frozenset(),
         grants=_grants(hearing, sitting) if sitting.state in HEARD else (),
+        prominent=_prominent(hearing, sitting),
     )
 
 
@@ -119,7 +122,7 @@ def _grants(hearing: Hearing, sitting: Sitting) -> tuple[Grant, ...]:
     room = in_courtroom(hearing, sitting)
     everyone = frozenset(p.id for p in room)
     in_session = sitting.state is SittingState.IN_SESSION
-    listeners = {Kind.AUDIO: frozenset({RECORDER, TAP}), Kind.VIDEO: frozenset({RECORDER})}
+    listeners = {kind: frozenset({RECORDER, TAP} if kind is Kind.AUDIO else {RECORDER}) for kind in Kind}
     grants = []
     for source in room:
         for kind in Kind:
@@ -135,3 +138,11 @@ def _sends(sitting: Sitting, source: Participant, kind: Kind) -> bool:
             return may_speak(sitting, source) and source.id not in sitting.microphone_off
         case Kind.VIDEO:
             return source.role not in SILENT and source.id not in sitting.camera_off
+        case Kind.SCREEN:
+            return source.id == sitting.screen
+
+
+def _prominent(hearing: Hearing, sitting: Sitting) -> tuple[ParticipantId, ...]:
+    """Who is put before others when not everything can be sent: the floor holder, then the bench in its order."""
+    floor = () if sitting.floor is None else (sitting.floor,)
+    return floor + tuple(p.id for p in in_courtroom(hearing, sitting) if p.role in BENCH and p.id not in floor)

@@ -46,6 +46,7 @@ def to_document(sitting: Sitting) -> dict[str, Any]:
         "floor": sitting.floor,
         "hands": [[hand.participant_id, hand.reason.value, iso_utc(hand.raised_at)] for hand in sitting.hands],
         "showing": showing and [showing.exhibit_id, showing.page, showing.presenter_id, iso_utc(showing.since_at)],
+        "screen": sitting.screen,
         "stages_entered": sorted(stage.value for stage in sitting.stages_entered),
         "ledger_number": sitting.ledger_number,
         **{name: sorted(getattr(sitting, name)) for name in _SETS},
@@ -67,6 +68,7 @@ def from_document(document: Mapping[str, Any]) -> Sitting:
         floor=ParticipantId(floor) if floor else None,
         hands=tuple(Hand(ParticipantId(who), HandReason(why), from_iso(at)) for who, why, at in document["hands"]),
         showing=_showing(document["showing"]),
+        screen=document.get("screen"),  # absent in documents written before screens could be shared
         stages_entered=frozenset(Stage(stage) for stage in document["stages_entered"]),
         ledger_number=document["ledger_number"],
         **alike,

@@ -160,6 +160,7 @@ class Sitting:
     may_present: frozenset[ParticipantId] = frozenset()  # allowed to show own exhibits
     hands: tuple[Hand, ...] = ()
     showing: Showing | None = None
+    screen: ParticipantId | None = None  # whose screen is shared (屏幕共享), one at a time
     stages_entered: frozenset[Stage] = frozenset()  # every stage that was held, whole or in part
     updated_at: datetime | None = None  # time of the last event folded in
     ledger_number: int = 0  # number of the last ledger entry folded in

@@ -6,7 +6,8 @@ batches to signaling's internal API as JSON: {"worker_id", "reports": [{"type", 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -15,6 +16,50 @@ from pydantic import TypeAdapter
 
 from hearing.audience import GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStats:
+    """A page's own measurements of the last interval (W3C webrtc-stats), both connections."""
+
+    rtt_ms: float | None
+    jitter_ms: float
+    up_loss: float
+    down_loss: float
+    freezes: int
+    frames_per_s: float
+    concealed: float  # share of played sound that was made up by the browser
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySample:
+    """One Quality at a moment of the server's clock."""
+
+    at: datetime
+    participant_id: ParticipantId
+    level: str
+    up_loss: float
+    down_loss: float
+    rtt_ms: float | None
+    jitter_ms: float
+    up_bps: int
+    down_bps: int
+    estimate_bps: int | None
+    layers: str
+    freezes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestMeasured:
+    """What the worker's end of a self-test has seen of what the browser sends. Rates are of RTP packets as received."""
+
+    connected: bool
+    up_bps: int  # over the last second
+    up_best_bps: int  # over the best second
+    up_loss: float  # share of packets lost on the way to us since the beginning
+    up_jitter_ms: float  # of the voice, RFC 3550 6.4.1
+    up_packets: int
+    left_ms: int  # until the test is ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +88,30 @@ class MediaControl(Protocol):
 
     async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None: ...
 
+    async def set_view(self, sitting_id: SittingId, peer_id: str, tiles: Mapping[str, int]) -> None:
+        """How high (in device pixels) each picture stands on this peer's page, by track id; 0 or absent: not shown."""
+
+    async def note_stats(self, sitting_id: SittingId, peer_id: str, stats: ClientStats) -> None:
+        """What the peer's own page measured in the last seconds; joined with ours in the next Quality."""
+
+    async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
+        """The samples of the last 15 minutes, oldest first; empty after a restart of the worker."""
+
     async def close_sitting(self, sitting_id: SittingId) -> None:
         """Close all peers and finish the recording; RecordingFinished is reported when the spool is complete."""
+
+    async def begin_self_test(self, test_id: str, owner_id: str) -> str:
+        """Open a test connection that belongs to no sitting, ending an older one of this person; returns the SDP offer.
+        Raises MediaError self_test_busy.
+        """
+
+    async def answer_self_test(self, test_id: str, sdp: str) -> None:
+        """Raises MediaError self_test_unknown, answer_stale, sdp_malformed."""
+
+    async def self_test(self, test_id: str) -> SelfTestMeasured:
+        """Raises MediaError self_test_unknown."""
+
+    async def end_self_test(self, test_id: str) -> None: ...
 
 
 # --- reports: media → signaling -----------------------------------------------------------------
@@ -103,7 +170,7 @@ class Speaking:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Every 5 s per peer. `level` is good | fair | poor | lost."""
+    """Every 5 s per peer. `level` is good | fair | poor | lost. Rates are of the last interval."""
 
     sitting_id: SittingId
     participant_id: ParticipantId
@@ -112,7 +179,32 @@ class Quality:
     down_loss: float
     rtt_ms: float | None
     jitter_ms: float
+    up_bps: int = 0
+    down_bps: int = 0
+    estimate_bps: int | None = None  # what the path down is believed to carry; None: not known yet
+    layers: str = ""  # camera layers that come in now, lowest first: "l,m,h"; "" without camera
+    freezes: int = 0  # of pictures at the client in the interval
     type: ClassVar[str] = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerChoice:
+    """What one peer gets of one picture. `layer` is l | m | h | single | paused; `reason` bandwidth | hidden | crowd | ""."""
+
+    track_id: str
+    layer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayersChosen:
+    """The pictures a peer gets have changed: its page marks those that are paused. Always the whole list."""
+
+    sitting_id: SittingId
+    participant_id: ParticipantId
+    peer_id: str
+    choices: tuple[LayerChoice, ...]
+    type: ClassVar[str] = "layers.chosen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +281,8 @@ class SegmentStored:
 
 
 Report = (
-    WorkerStarted | WorkerAlive | PeerState | OfferMade | Speaking | Quality | RecorderHealth | GapFound | RecordingFinished
-    | SegmentStored
+    WorkerStarted | WorkerAlive | PeerState | OfferMade | Speaking | Quality | LayersChosen | RecorderHealth | GapFound
+    | RecordingFinished | SegmentStored
 )  # fmt: skip
 
 
@@ -203,6 +295,7 @@ class MediaError(Exception):
 
 
 _TABLE = TypeAdapter(GrantTable)
+_SAMPLES = TypeAdapter(tuple[QualitySample, ...])
 CONTROL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -232,12 +325,37 @@ class HttpMediaControl:
     async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None:
         await self._request("DELETE", f"{sitting_id}/peers/{peer_id}", None)
 
+    async def set_view(self, sitting_id: SittingId, peer_id: str, tiles: Mapping[str, int]) -> None:
+        await self._request("PUT", f"{sitting_id}/peers/{peer_id}/view", {"tiles": dict(tiles)})
+
+    async def note_stats(self, sitting_id: SittingId, peer_id: str, stats: ClientStats) -> None:
+        await self._request("PUT", f"{sitting_id}/peers/{peer_id}/stats", asdict(stats))
+
+    async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
+        body = await self._request("GET", f"{sitting_id}/quality", None)
+        return _SAMPLES.validate_python(body["samples"])
+
     async def close_sitting(self, sitting_id: SittingId) -> None:
         await self._request("POST", f"{sitting_id}/close", {})
 
-    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    async def begin_self_test(self, test_id: str, owner_id: str) -> str:
+        body = {"test_id": test_id, "owner_id": owner_id}
+        return str((await self._request("POST", "", body, under="self-tests"))["sdp"])
+
+    async def answer_self_test(self, test_id: str, sdp: str) -> None:
+        await self._request("POST", f"/{test_id}/answer", {"sdp": sdp}, under="self-tests")
+
+    async def self_test(self, test_id: str) -> SelfTestMeasured:
+        return SelfTestMeasured(**await self._request("GET", f"/{test_id}", None, under="self-tests"))
+
+    async def end_self_test(self, test_id: str) -> None:
+        await self._request("DELETE", f"/{test_id}", None, under="self-tests")
+
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None, under: str = "sittings/"
+    ) -> dict[str, Any]:
         """Raises MediaError with the worker's code, or media_unreachable."""
-        url = f"{self._base_url}/control/sittings/{path}"
+        url = f"{self._base_url}/control/{under}{path}"
         try:
             async with self._session.request(
                 method, url, json=body, headers=self._headers, timeout=CONTROL_TIMEOUT

@@ -11,13 +11,14 @@ import aiohttp
 import structlog
 from pydantic_core import to_jsonable_python
 
-from media.control import OfferMade, Quality, RecorderHealth, Report, Speaking, WorkerAlive
+from media.control import LayersChosen, OfferMade, Quality, RecorderHealth, Report, Speaking, WorkerAlive
 
 BATCH = 100
 MAX_WAITING = 20_000
 RETRY_S = 0.5
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-PASSING = (WorkerAlive, Quality, RecorderHealth, Speaking)  # a newer one says it better: dropped while signaling is away
+# A newer one says it better: dropped while signaling is away.
+PASSING = (WorkerAlive, Quality, LayersChosen, RecorderHealth, Speaking)
 _log = structlog.get_logger()
 
 

@@ -23,6 +23,7 @@ from signaling.history import Histories
 from signaling.http_exhibits import ExhibitApi
 from signaling.http_health import HealthApi
 from signaling.http_hearings import HearingApi
+from signaling.http_quality import QualityApi
 from signaling.http_record import RecordApi
 from signaling.http_sessions import SessionApi
 from signaling.http_static import StaticFiles
@@ -74,6 +75,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
     app.add_routes(ExhibitApi(parts, access, news).routes())
     app.add_routes(RecordApi(parts, access, draft).routes())
+    app.add_routes(QualityApi(parts, access, steering).routes())
     app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording), draft).routes())
     app.add_routes(HealthApi(parts, watch, metrics, seating.presence).routes())
     server.attach(app, socketio_path="socket.io")

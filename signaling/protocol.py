@@ -68,12 +68,42 @@ class Disconnect(Message):
     peer_id: str
 
 
+class Tile(Message):
+    """One picture on the page: its height in device pixels, 0 when it is not shown."""
+
+    participant_id: str
+    kind: Literal["video", "screen"]
+    height_px: int
+
+
+class View(Message):
+    """`media.view`: which pictures the page shows, and how large; the whole list whenever it changes."""
+
+    peer_id: str
+    tiles: list[Tile]
+
+
+class Stats(Message):
+    """`media.stats`: what the page measured in the last seconds (W3C webrtc-stats), about every 5 s."""
+
+    peer_id: str
+    rtt_ms: float | None
+    jitter_ms: float
+    up_loss: float
+    down_loss: float
+    freezes: int
+    frames_per_s: float
+    concealed: float
+
+
 CONNECTION_COMMANDS: dict[str, type[Message]] = {
     "sitting.join": Join,
     "media.connect": Connect,
     "media.answer": Answer,
     "media.restart_ice": RestartIce,
     "media.disconnect": Disconnect,
+    "media.view": View,
+    "media.stats": Stats,
 }
 
 
@@ -244,6 +274,26 @@ class QualityMeasured(Message):
     down_loss: float
     rtt_ms: float | None
     jitter_ms: float
+    up_bps: int
+    down_bps: int
+    estimate_bps: int | None
+    layers: str
+    freezes: int
+
+
+class LayerView(Message):
+    """What this page gets of one picture; `reason` says why it is paused or small."""
+
+    participant_id: str
+    kind: Literal["video", "screen"]
+    layer: Literal["l", "m", "h", "single", "paused"]
+    reason: Literal["bandwidth", "hidden", "crowd", ""]
+
+
+class LayersChosen(Message):
+    """The pictures this page gets have changed; always the whole list."""
+
+    layers: list[LayerView]
 
 
 class MediaOffered(Message):
@@ -271,6 +321,7 @@ EVENTS: dict[str, type[Message]] = {
     "speaking.changed": SpeakingChanged,
     "quality.measured": QualityMeasured,
     "media.offered": MediaOffered,
+    "media.layers": LayersChosen,
     "media.lost": MediaLost,
     "session.replaced": SessionReplaced,
 }
@@ -387,6 +438,31 @@ class SelfTest(Message):
     browser: str
 
 
+class QualitySampleView(Message):
+    at: datetime
+    level: Literal["good", "fair", "poor", "lost"]
+    up_loss: float
+    down_loss: float
+    rtt_ms: float | None
+    jitter_ms: float
+    up_bps: int
+    down_bps: int
+    estimate_bps: int | None
+    layers: str
+    freezes: int
+
+
+class PersonQuality(Message):
+    participant_id: str
+    samples: list[QualitySampleView]  # oldest first
+
+
+class QualityHistory(Message):
+    """GET /api/sittings/{id}/quality (presiding judge, clerk, technician): the last 15 minutes of everyone's path."""
+
+    people: list[PersonQuality]
+
+
 # --- the record page ----------------------------------------------------------------------------
 
 
@@ -407,7 +483,7 @@ class RecordGap(Message):
 class RecordTrack(Message):
     track_id: str
     participant_id: str
-    kind: Literal["audio", "video"]
+    kind: Literal["audio", "video", "screen"]
     segments: list[RecordSegment]
     gaps: list[RecordGap]
 

@@ -18,6 +18,7 @@ from hearing.errors import UnknownId
 from hearing.model import SYSTEM
 from media.control import (
     GapFound,
+    LayersChosen,
     OfferMade,
     PeerState,
     Quality,
@@ -29,11 +30,12 @@ from media.control import (
     WorkerAlive,
     WorkerStarted,
 )
+from signaling import protocol
 from signaling.acts import Acts
 from signaling.broadcast import Broadcast, insiders, quality_receivers
 from signaling.media_watch import MediaWatch
 from signaling.parts import Parts
-from signaling.protocol import MediaLost, MediaOffered, OfferView, QualityMeasured, SpeakingChanged
+from signaling.protocol import LayerView, MediaLost, MediaOffered, OfferView, QualityMeasured, SpeakingChanged
 from signaling.recording_watch import RecordingWatch
 from storage.tables import segments, track_ends
 
@@ -42,8 +44,8 @@ log = structlog.get_logger("signaling.reports")
 ADAPTERS: dict[str, TypeAdapter[Any]] = {
     report.type: TypeAdapter(report)
     for report in (
-        WorkerStarted, WorkerAlive, PeerState, OfferMade, Speaking, Quality, RecorderHealth, GapFound,
-        RecordingFinished, SegmentStored,
+        WorkerStarted, WorkerAlive, PeerState, OfferMade, Speaking, Quality, LayersChosen, RecorderHealth,
+        GapFound, RecordingFinished, SegmentStored,
     )
 }  # fmt: skip
 
@@ -81,6 +83,12 @@ class Reports:
                 self._recording.heard(report)
                 if report.sitting_id in self._recording.stale():
                     await self._broadcast.refresh(report.sitting_id)
+            case _:
+                await self._tell_pages(report)
+
+    async def _tell_pages(self, report: Report) -> None:
+        """What concerns the pages of the people there, and no row."""
+        match report:
             case PeerState():
                 await self._peer_state(report)
             case OfferMade():
@@ -94,6 +102,8 @@ class Reports:
                 await self._speaking(report)
             case Quality():
                 await self._quality(report)
+            case LayersChosen():
+                await self._broadcast.send(report.sitting_id, report.participant_id, layers_view(report))
 
     async def _store_segment(self, report: SegmentStored) -> None:
         hearing, _ = await self._parts.hearings.load(report.sitting_id)
@@ -141,6 +151,16 @@ class Reports:
         measured = {key: value for key, value in asdict(report).items() if key != "sitting_id"}
         receivers = quality_receivers(hearing, sitting, report.participant_id)
         await self._broadcast.send_to(sitting.id, receivers, QualityMeasured.model_validate(measured))
+
+
+def layers_view(report: LayersChosen) -> protocol.LayersChosen:
+    """The wire form: a track id is "<participant>-<kind>"."""
+    layers = []
+    for choice in report.choices:
+        participant_id, _, kind = choice.track_id.rpartition("-")
+        fields = {"participant_id": participant_id, "kind": kind, "layer": choice.layer, "reason": choice.reason}
+        layers.append(LayerView.model_validate(fields))
+    return protocol.LayersChosen(layers=layers)
 
 
 async def insert_once(connection: AsyncConnection, table: Table, row: dict[str, object]) -> None:

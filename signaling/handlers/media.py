@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
-from media.control import MediaError, Offer
+from media.control import ClientStats, MediaError, Offer
 from signaling.error_codes import Refused
 from signaling.gateway import Handler
 from signaling.parsing import Envelope
 from signaling.presence import Seat
-from signaling.protocol import Ack, Answer, Disconnect, OfferView, RestartIce
+from signaling.protocol import Ack, Answer, Disconnect, OfferView, RestartIce, Stats, View
 from signaling.steering import Steering
 from storage.ids import new_id
+
+MOST_TILES = 200
+MOST_PIXELS = 4320
 
 
 class MediaHandlers:
@@ -26,6 +29,8 @@ class MediaHandlers:
             "media.answer": self.answer,
             "media.restart_ice": self.restart_ice,
             "media.disconnect": self.disconnect,
+            "media.view": self.view,
+            "media.stats": self.stats,
         }
 
     async def connect(self, seat: Seat, _: Envelope) -> Ack:
@@ -61,6 +66,24 @@ class MediaHandlers:
         seat.peer_id = None
         worker = await self._steering.worker(seat.sitting_id)
         await worker.disconnect(seat.sitting_id, body.peer_id)
+        return Ack(ok=True)
+
+
+    async def view(self, seat: Seat, envelope: Envelope) -> Ack:
+        body = cast("View", envelope.body)
+        own_peer(seat, body.peer_id)
+        if len(body.tiles) > MOST_TILES:
+            raise Refused("bad_field", "tiles")
+        tiles = {f"{tile.participant_id}-{tile.kind}": min(max(tile.height_px, 0), MOST_PIXELS) for tile in body.tiles}
+        worker = await self._steering.worker(seat.sitting_id)
+        await worker.set_view(seat.sitting_id, body.peer_id, tiles)
+        return Ack(ok=True)
+
+    async def stats(self, seat: Seat, envelope: Envelope) -> Ack:
+        body = cast("Stats", envelope.body)
+        own_peer(seat, body.peer_id)
+        worker = await self._steering.worker(seat.sitting_id)
+        await worker.note_stats(seat.sitting_id, body.peer_id, ClientStats(**body.model_dump(exclude={"peer_id"})))
         return Ack(ok=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,7 +23,7 @@ from hearing.audience import GrantTable
 from hearing.model import ParticipantId, Procedure, Role, SittingId, StaffId
 from hearing.scheduling import NewHearing, NewPerson
 from hearing.service import HearingService, HearingSettings
-from media.control import MediaError, Offer
+from media.control import ClientStats, MediaError, Offer, QualitySample
 from record.keys import court_key
 from record.package import package_zip
 from record.replay import record_view
@@ -66,6 +66,7 @@ class FakeMedia:
         self.tables: list[GrantTable] = []
         self.calls: list[tuple[object, ...]] = []
         self.closed: list[SittingId] = []
+        self.samples: list[QualitySample] = []
         self.away = False
 
     def _reach(self) -> None:
@@ -93,6 +94,18 @@ class FakeMedia:
     async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None:
         self._reach()
         self.calls.append(("disconnect", peer_id))
+
+    async def set_view(self, sitting_id: SittingId, peer_id: str, tiles: Mapping[str, int]) -> None:
+        self._reach()
+        self.calls.append(("view", peer_id, dict(tiles)))
+
+    async def note_stats(self, sitting_id: SittingId, peer_id: str, stats: ClientStats) -> None:
+        self._reach()
+        self.calls.append(("stats", peer_id, stats))
+
+    async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
+        self._reach()
+        return tuple(self.samples)
 
     async def close_sitting(self, sitting_id: SittingId) -> None:
         self._reach()

@@ -178,6 +178,31 @@ export interface Disconnect extends CommandHeader {
   peer_id: string
 }
 
+/** `media.view`: which pictures the page shows, and how large; the whole list whenever it changes. */
+export interface View extends CommandHeader {
+  peer_id: string
+  tiles: Tile[]
+}
+
+/** `media.stats`: what the page measured in the last seconds (W3C webrtc-stats), about every 5 s. */
+export interface Stats extends CommandHeader {
+  peer_id: string
+  rtt_ms: number | null
+  jitter_ms: number
+  up_loss: number
+  down_loss: number
+  freezes: number
+  frames_per_s: number
+  concealed: number
+}
+
+/** One picture on the page: its height in device pixels, 0 when it is not shown. */
+export interface Tile {
+  participant_id: string
+  kind: "video" | "screen"
+  height_px: number
+}
+
 /** A refusal: `code` is stable for programs, `message` is Chinese for people, `field` names the bad field. */
 export interface WireError {
   code: string
@@ -332,6 +357,24 @@ export interface QualityMeasured {
   down_loss: number
   rtt_ms: number | null
   jitter_ms: number
+  up_bps: number
+  down_bps: number
+  estimate_bps: number | null
+  layers: string
+  freezes: number
+}
+
+/** What this page gets of one picture; `reason` says why it is paused or small. */
+export interface LayerView {
+  participant_id: string
+  kind: "video" | "screen"
+  layer: "l" | "m" | "h" | "single" | "paused"
+  reason: "bandwidth" | "hidden" | "crowd" | ""
+}
+
+/** The pictures this page gets have changed; always the whole list. */
+export interface LayersChosen {
+  layers: LayerView[]
 }
 
 /** Renegotiation: answer with media.answer. */
@@ -450,6 +493,30 @@ export interface SelfTest {
   browser: string
 }
 
+export interface QualitySampleView {
+  at: string
+  level: "good" | "fair" | "poor" | "lost"
+  up_loss: number
+  down_loss: number
+  rtt_ms: number | null
+  jitter_ms: number
+  up_bps: number
+  down_bps: number
+  estimate_bps: number | null
+  layers: string
+  freezes: number
+}
+
+export interface PersonQuality {
+  participant_id: string
+  samples: QualitySampleView[]
+}
+
+/** GET /api/sittings/{id}/quality (presiding judge, clerk, technician): the last 15 minutes of everyone's path. */
+export interface QualityHistory {
+  people: PersonQuality[]
+}
+
 export interface RecordSegment {
   index: number
   t0_ms: number
@@ -467,7 +534,7 @@ export interface RecordGap {
 export interface RecordTrack {
   track_id: string
   participant_id: string
-  kind: "audio" | "video"
+  kind: "audio" | "video" | "screen"
   segments: RecordSegment[]
   gaps: RecordGap[]
 }
@@ -557,6 +624,8 @@ export interface ClientToServerEvents {
   "media.answer": (command: Answer, ack: (answer: Ack) => void) => void
   "media.restart_ice": (command: RestartIce, ack: (answer: Ack) => void) => void
   "media.disconnect": (command: Disconnect, ack: (answer: Ack) => void) => void
+  "media.view": (command: View, ack: (answer: Ack) => void) => void
+  "media.stats": (command: Stats, ack: (answer: Ack) => void) => void
 }
 
 /** What the server emits on /court. */
@@ -566,6 +635,7 @@ export interface ServerToClientEvents {
   "speaking.changed": (event: SpeakingChanged) => void
   "quality.measured": (event: QualityMeasured) => void
   "media.offered": (event: MediaOffered) => void
+  "media.layers": (event: LayersChosen) => void
   "media.lost": (event: MediaLost) => void
   "session.replaced": (event: SessionReplaced) => void
 }

@@ -4,7 +4,7 @@
  * Plain TypeScript: no Vue, no DOM. A track is a port (TrackPort); segmented-track.ts is the real one over MediaSource.
  * All times are milliseconds on the record clock (0 = 宣布开庭).
  */
-import type { RecordInterval, RecordSegment } from "../protocol";
+import type { RecordInterval, RecordSegment, RecordTrack } from "../protocol";
 
 /** Where a track stands at a moment of the record. */
 export type Coverage =
@@ -16,7 +16,7 @@ export type Coverage =
 /** What the synchroniser needs of a track. Positions are record time. */
 export interface TrackPort {
   readonly track_id: string;
-  readonly kind: "audio" | "video";
+  readonly kind: RecordTrack["kind"];
   /** Where it is on its way to after a seek; null when it has arrived. Its own clock means nothing until then. */
   readonly heading_ms: number | null;
   coverage(t_ms: number): Coverage;
@@ -50,7 +50,7 @@ const SHORTEST_SKIP_MS = 500;
 export type Correction = { act: "hold"; rate: number } | { act: "bend"; rate: number } | { act: "seek" };
 
 /** How a playing track gets back to the clock. `drift_ms` > 0: the track is ahead. */
-export function correction(drift_ms: number, rate: number, kind: "audio" | "video"): Correction {
+export function correction(drift_ms: number, rate: number, kind: RecordTrack["kind"]): Correction {
   const off_ms = Math.abs(drift_ms);
   if (off_ms > SEEK_BEYOND_MS) return { act: "seek" };
   if (off_ms <= DEADBAND_MS) return { act: "hold", rate };

@@ -94,6 +94,8 @@ export class Seat {
         return this.dispatch({ type: name, ...body });
       case "quality.measured":
         return this.dispatch({ type: name, quality: body });
+      case "media.layers":
+        return this.dispatch({ type: name, layers: body.layers });
       case "media.offered":
         return this.peer.offered(body);
       case "media.lost":

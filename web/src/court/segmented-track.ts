@@ -16,7 +16,8 @@ const EDGE_S = 0.12;
 /** A segment that failed is asked for again after this. */
 const RETRY_AFTER_MS = 10_000;
 
-const MIME = { audio: 'audio/webm; codecs="opus"', video: 'video/webm; codecs="vp8"' } as const;
+const PICTURE = 'video/webm; codecs="vp8"';
+const MIME = { audio: 'audio/webm; codecs="opus"', video: PICTURE, screen: PICTURE } as const;
 
 type SourceClass = typeof MediaSource;
 
@@ -37,7 +38,7 @@ export type FetchSegment = (url: string, signal: AbortSignal) => Promise<ArrayBu
 
 export class SegmentedTrack implements TrackPort {
   readonly track_id: string;
-  readonly kind: "audio" | "video";
+  readonly kind: TrackPort["kind"];
   private readonly loaded = new Set<number>();
   private readonly failed_at = new Map<number, number>();
   private buffer: SourceBuffer | null = null;

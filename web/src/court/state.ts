@@ -1,5 +1,5 @@
 /** What this browser knows of the sitting: one value, changed only by reduce(state, event). */
-import type { CaptionView, Joined, ParticipantView, QualityMeasured, SittingView, WireError } from "@/protocol";
+import type { CaptionView, Joined, LayerView, ParticipantView, QualityMeasured, SittingView, WireError } from "@/protocol";
 
 import type { ConnectionPhase } from "./connection";
 
@@ -13,6 +13,8 @@ export interface CourtState {
   speaking: ReadonlySet<string>;
   lastSpeaker: string | null;
   quality: Readonly<Record<string, QualityMeasured>>;
+  /** What the server sends us of each picture now. */
+  layers: readonly LayerView[];
   /** Participant → local time (ms) at which this browser saw the person drop. */
   lostSince: Readonly<Record<string, number>>;
   media: MediaPhase;
@@ -26,6 +28,7 @@ export const EMPTY: CourtState = {
   speaking: new Set(),
   lastSpeaker: null,
   quality: {},
+  layers: [],
   lostSince: {},
   media: "off",
 };
@@ -37,6 +40,7 @@ export type CourtEvent =
   | { type: "caption.added"; caption: CaptionView }
   | { type: "speaking.changed"; participant_id: string; speaking: boolean }
   | { type: "quality.measured"; quality: QualityMeasured }
+  | { type: "media.layers"; layers: readonly LayerView[] }
   | { type: "media"; phase: MediaPhase };
 
 export function assertNever(value: never): never {
@@ -85,6 +89,8 @@ export function reduce(state: CourtState, event: CourtEvent): CourtState {
       return { ...state, captions: addCaption(state.captions, event.caption) };
     case "speaking.changed":
       return withSpeaking(state, event.participant_id, event.speaking);
+    case "media.layers":
+      return { ...state, layers: event.layers };
     case "quality.measured":
       return { ...state, quality: { ...state.quality, [event.quality.participant_id]: event.quality } };
     case "media":
