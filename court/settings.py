@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -103,6 +104,19 @@ class Settings(BaseSettings):
         description="STUN/TURN servers for browsers as JSON: "
         '`[{"urls":["turns:turn.court.cn:443"],"username":"…","credential":"…"}]`.',
     )
+    turn_urls: Names = Field(
+        (),
+        description="Comma-separated addresses of a relay (coturn) that shares COURT_TURN_SECRET: `turn:turn.court.cn:3478,"
+        "turn:turn.court.cn:3478?transport=tcp,turns:turn.court.cn:443`.",
+    )
+    turn_secret: str = Field(
+        "",
+        repr=False,
+        description="coturn's `static-auth-secret`; each person gets credentials that expire. With COURT_TURN_URLS.",
+    )
+    turn_ttl_hours: Annotated[int, Field(ge=1, le=72)] = Field(
+        12, description="Life of relay credentials, in hours; longer than a sitting."
+    )
     relay_only: bool = Field(default=False, description="Browsers use the TURN relay only (networks that forbid direct UDP).")
     internal_port: Port = Field(0, description="Port on loopback where the roles report to signaling. 0: a free one.")
     media_port: Port = Field(0, description="Port on loopback by which media is steered. 0: a free one.")
@@ -138,6 +152,14 @@ class Settings(BaseSettings):
             raise ValueError("应以 http:// 或 https:// 开头")
         return value.rstrip("/")
 
+    @field_validator("turn_urls")
+    @classmethod
+    def _turn_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if re.fullmatch(r"turns?:[^\s?]+(\?transport=(udp|tcp))?", url) is None:  # RFC 7065
+                raise ValueError("应为 turn:主机:端口 或 turns:主机:端口，可加 ?transport=udp 或 ?transport=tcp")
+        return value
+
     @field_validator("media_udp_ports")
     @classmethod
     def _port_range(cls, value: str) -> str:
@@ -153,6 +175,10 @@ class Settings(BaseSettings):
         for name, path in (("COURT_TLS_CERT", self.tls_cert), ("COURT_TLS_KEY", self.tls_key)):
             if path is not None and not path.is_file():
                 raise ValueError(f"{name} 指向的文件不存在：{path}")
+        if bool(self.turn_urls) != bool(self.turn_secret):
+            raise ValueError("COURT_TURN_URLS 与 COURT_TURN_SECRET 须同时设置")
+        if self.relay_only and not self.turn_urls and not self.ice_servers:
+            raise ValueError("COURT_RELAY_ONLY 需要中继：请设置 COURT_TURN_URLS 与 COURT_TURN_SECRET")
         if self.keys_dir.is_relative_to(self.data.absolute()):
             raise ValueError("COURT_KEYS 不得位于 COURT_DATA 之内：密钥与数据须分开保管")
         if self.speech_model_dir is not None and not self.speech_model_dir.is_dir():

@@ -7,7 +7,7 @@ batches to signaling's internal API as JSON: {"worker_id", "reports": [{"type", 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -86,6 +86,9 @@ class MediaControl(Protocol):
     async def restart_ice(self, sitting_id: SittingId, peer_id: str, connection: str) -> Offer:
         """A fresh offer with new ICE credentials for one connection."""
 
+    async def resume(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
+        """Whose socket is new and whose media still runs: the offers that were not answered. Raises MediaError peer_unknown."""
+
     async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None: ...
 
     async def set_view(self, sitting_id: SittingId, peer_id: str, tiles: Mapping[str, int]) -> None:
@@ -100,18 +103,24 @@ class MediaControl(Protocol):
     async def close_sitting(self, sitting_id: SittingId) -> None:
         """Close all peers and finish the recording; RecordingFinished is reported when the spool is complete."""
 
-    async def begin_self_test(self, test_id: str, owner_id: str) -> str:
+    async def release(self, sitting_id: SittingId) -> None:
+        """Another worker has the sitting now: close it here as at a restart, without calling it finished."""
+
+    async def metrics(self) -> str:
+        """The worker's counters in Prometheus' text format; also a sign of life: raises MediaError media_unreachable."""
+
+    async def begin_self_test(self, owner_id: str, test_id: str) -> str:
         """Open a test connection that belongs to no sitting, ending an older one of this person; returns the SDP offer.
         Raises MediaError self_test_busy.
         """
 
-    async def answer_self_test(self, test_id: str, sdp: str) -> None:
-        """Raises MediaError self_test_unknown, answer_stale, sdp_malformed."""
+    async def answer_self_test(self, owner_id: str, test_id: str, sdp: str) -> None:
+        """Raises MediaError self_test_unknown (over, or another person's), answer_stale, sdp_malformed."""
 
-    async def self_test(self, test_id: str) -> SelfTestMeasured:
+    async def self_test(self, owner_id: str, test_id: str) -> SelfTestMeasured:
         """Raises MediaError self_test_unknown."""
 
-    async def end_self_test(self, test_id: str) -> None: ...
+    async def end_self_test(self, owner_id: str, test_id: str) -> None: ...
 
 
 # --- reports: media → signaling -----------------------------------------------------------------
@@ -127,10 +136,15 @@ class WorkerStarted:
 
 @dataclass(frozen=True, slots=True)
 class WorkerAlive:
-    """Once a second. `sittings` are those the worker holds; `spool_free_bytes` is the disk left."""
+    """Once a second: the sittings it holds, each with the number of the grant table in force. Signaling's answer says which
+    number is the newest of each (`newest`) and which are another worker's now (`elsewhere`).
+    """
 
     sittings: tuple[SittingId, ...]
-    spool_free_bytes: int
+    spool_free_bytes: int  # disk left
+    control_url: str = ""  # "": the installation's only worker
+    in_force: Mapping[SittingId, int] = field(default_factory=dict)
+    people: int = 0  # with a media connection
     type: ClassVar[str] = "worker.alive"
 
 
@@ -322,6 +336,10 @@ class HttpMediaControl:
     async def restart_ice(self, sitting_id: SittingId, peer_id: str, connection: str) -> Offer:
         return Offer(**await self._request("POST", f"{sitting_id}/peers/{peer_id}/restart_ice", {"connection": connection}))
 
+    async def resume(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
+        body = await self._request("POST", f"{sitting_id}/peers/{peer_id}/resume", {"participant_id": participant_id})
+        return tuple(Offer(**offer) for offer in body["offers"])
+
     async def disconnect(self, sitting_id: SittingId, peer_id: str) -> None:
         await self._request("DELETE", f"{sitting_id}/peers/{peer_id}", None)
 
@@ -338,24 +356,27 @@ class HttpMediaControl:
     async def close_sitting(self, sitting_id: SittingId) -> None:
         await self._request("POST", f"{sitting_id}/close", {})
 
-    async def begin_self_test(self, test_id: str, owner_id: str) -> str:
-        body = {"test_id": test_id, "owner_id": owner_id}
-        return str((await self._request("POST", "", body, under="self-tests"))["sdp"])
+    async def release(self, sitting_id: SittingId) -> None:
+        await self._request("POST", f"{sitting_id}/release", {})
 
-    async def answer_self_test(self, test_id: str, sdp: str) -> None:
-        await self._request("POST", f"/{test_id}/answer", {"sdp": sdp}, under="self-tests")
+    async def metrics(self) -> str:
+        return str((await self._request("GET", "metrics", None, under="worker"))["text"])
 
-    async def self_test(self, test_id: str) -> SelfTestMeasured:
-        return SelfTestMeasured(**await self._request("GET", f"/{test_id}", None, under="self-tests"))
+    async def begin_self_test(self, owner_id: str, test_id: str) -> str:
+        return str((await self._request("POST", f"{owner_id}/{test_id}", {}, under="self-tests"))["sdp"])
 
-    async def end_self_test(self, test_id: str) -> None:
-        await self._request("DELETE", f"/{test_id}", None, under="self-tests")
+    async def answer_self_test(self, owner_id: str, test_id: str, sdp: str) -> None:
+        await self._request("POST", f"{owner_id}/{test_id}/answer", {"sdp": sdp}, under="self-tests")
 
-    async def _request(
-        self, method: str, path: str, body: dict[str, Any] | None, under: str = "sittings/"
-    ) -> dict[str, Any]:
+    async def self_test(self, owner_id: str, test_id: str) -> SelfTestMeasured:
+        return SelfTestMeasured(**await self._request("GET", f"{owner_id}/{test_id}", None, under="self-tests"))
+
+    async def end_self_test(self, owner_id: str, test_id: str) -> None:
+        await self._request("DELETE", f"{owner_id}/{test_id}", None, under="self-tests")
+
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None, under: str = "sittings") -> dict[str, Any]:
         """Raises MediaError with the worker's code, or media_unreachable."""
-        url = f"{self._base_url}/control/{under}{path}"
+        url = f"{self._base_url}/control/{under}/{path}"
         try:
             async with self._session.request(
                 method, url, json=body, headers=self._headers, timeout=CONTROL_TIMEOUT

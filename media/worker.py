@@ -23,6 +23,8 @@ from media.control import MediaError, Offer, RecordingFinished, WorkerAlive, Wor
 from media.courtroom import Courtroom, Surroundings
 from media.reporter import Reporter
 from media.segment_writer import OpenSegment, SegmentWriter
+from media.self_test import SelfTests
+from media.self_test_routes import self_test_routes
 from media.settings import MediaSettings
 from media.spool import SAFE_ID, Spool
 from media.tap import TapRing
@@ -36,7 +38,7 @@ _log = structlog.get_logger()
 
 STATUS = {
     "peer_unknown": 404, "sitting_unknown": 404, "connection_unknown": 404, "not_a_member": 403, "answer_stale": 409,
-    "peer_exists": 409, "network": 503,
+    "peer_exists": 409, "network": 503, "self_test_unknown": 404, "self_test_busy": 429,
 }  # fmt: skip
 """HTTP status of a MediaError code; others are 400."""
 
@@ -55,6 +57,7 @@ class Worker:
         self._courtrooms: dict[SittingId, Courtroom] = {}
         self._closing: set[SittingId] = set()
         self._around = Surroundings(settings, Certificate(), self.writer, self.ring, self.monotonic_of, self.reporter.send)
+        self.self_tests = SelfTests(settings.network, self._around.certificate)
         _log.info("clock_map", utc=self._utc_at_start.isoformat(), monotonic_ms=round(self._monotonic_at_start_ms, 3))
 
     def monotonic_of(self, at: datetime) -> float:
@@ -97,6 +100,7 @@ class Worker:
 
     async def _leave(self) -> None:
         """The process ends: close segments cleanly, but do not call any sitting finished."""
+        await self.self_tests.close()
         for courtroom in tuple(self._courtrooms.values()):
             await courtroom.close("rotate")
         self._courtrooms.clear()
@@ -109,6 +113,7 @@ class Worker:
                     courtroom.tick(now)
                 except Exception:  # noqa: BLE001  one sitting's fault must not stop the beat of the others
                     _log.exception("courtroom_tick_failed", sitting_id=courtroom.sitting_id)
+            self.self_tests.tick(now)
             await asyncio.sleep(TICK_S)
 
     async def _say_alive_forever(self) -> None:
@@ -180,6 +185,7 @@ def build_app(worker: Worker) -> web.Application:
             web.post("/control/sittings/{sitting}/close", _close),
         ]
     )
+    app.add_routes(self_test_routes(worker.self_tests))
     return app
 
 

@@ -23,6 +23,7 @@ from signaling.history import Histories
 from signaling.http_exhibits import ExhibitApi
 from signaling.http_health import HealthApi
 from signaling.http_hearings import HearingApi
+from signaling.http_network import NetworkTestApi
 from signaling.http_quality import QualityApi
 from signaling.http_record import RecordApi
 from signaling.http_sessions import SessionApi
@@ -72,6 +73,7 @@ def build_app(parts: Parts) -> web.Application:
     )
     app.on_response_prepare.append(set_security_headers(settings))
     app.add_routes(SessionApi(parts, authentication, seating).routes())
+    app.add_routes(NetworkTestApi(parts).routes())
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
     app.add_routes(ExhibitApi(parts, access, news).routes())
     app.add_routes(RecordApi(parts, access, draft).routes())

@@ -15,7 +15,7 @@ from hearing.service import SittingSummary
 from signaling import accounts
 from signaling.access import Visitor
 from signaling.accounts import Link
-from signaling.protocol import DocketItem, DocketParticipant, DocketSitting
+from signaling.protocol import DocketItem, DocketParticipant, DocketSitting, NetworkGrade, SelfTest
 from signaling.views import hearing_view
 from storage.tables import participants
 
@@ -28,12 +28,12 @@ class Readiness:
     """What is stored about people's preparation: newest link and self-test by participant."""
 
     links: dict[str, Link]
-    tests: dict[str, dict[str, str]]
+    tests: dict[str, SelfTest]
 
 
 async def readiness(connection: AsyncConnection, participant_ids: list[str]) -> Readiness:
     query = select(participants.c.id, participants.c.self_test).where(participants.c.id.in_(participant_ids))
-    tests = {row.id: row.self_test for row in await connection.execute(query) if row.self_test}
+    tests = {row.id: SelfTest.model_validate(row.self_test) for row in await connection.execute(query) if row.self_test}
     return Readiness(await accounts.latest_links(connection, participant_ids), tests)
 
 
@@ -65,6 +65,7 @@ def _person(person: Participant, sitting: Sitting, ready: Readiness, now: dateti
         id=person.id, role=person.role, label=person.label, name=person.name,
         status=_status(person, sitting, link, ready.tests.get(person.id)) if managed else _arrival(person, sitting),
         link_state=link_state(link, now) if managed else "none",
+        network=network_grade(ready.tests.get(person.id)) if managed else None,
     )  # fmt: skip
 
 
@@ -76,16 +77,17 @@ def _arrival(person: Participant, sitting: Sitting) -> Status:
     return "waiting" if before or place_of(sitting, person) is not Place.COURTROOM else "present"
 
 
-def _status(person: Participant, sitting: Sitting, link: Link | None, test: dict[str, str] | None) -> Status:
+def _status(person: Participant, sitting: Sitting, link: Link | None, test: SelfTest | None) -> Status:
     if person.id in sitting.present:
         return _arrival(person, sitting)
     if test is not None:
-        return (
-            "tested"
-            if test.get("microphone") == "ok" and test.get("camera") == "ok" and test.get("speaker") != "failed"
-            else "test_failed"
-        )
+        devices_work = test.microphone == "ok" and test.camera == "ok" and test.speaker != "failed"
+        return "tested" if devices_work and network_grade(test) != "failed" else "test_failed"
     return "opened" if link is not None and link.used_at is not None else "not_opened"
+
+
+def network_grade(test: SelfTest | None) -> NetworkGrade | None:
+    return test.network.grade if test is not None and test.network is not None else None
 
 
 def link_state(link: Link | None, now: datetime) -> LinkState:

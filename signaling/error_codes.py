@@ -58,6 +58,8 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     "record_not_ready": Refusal(409, "庭审尚未闭庭，庭审档案还没有生成。"),
     "exhibit_too_large": Refusal(413, "文件超过大小限制，请压缩或拆分后再提交。"),
     # media
+    "self_test_busy": Refusal(429, "正在检测网络的人较多，请一分钟后再试。"),
+    "self_test_unknown": Refusal(404, "这次网络检测已经结束，请重新检测。"),
     "media_unreachable": Refusal(503, "音视频服务暂时无法连接，系统正在自动重试。"),
     "media_refused": Refusal(409, "音视频连接没有成功，系统正在自动重试。"),
     "answer_stale": Refusal(409, "音视频连接正在更新，系统会自动完成。"),

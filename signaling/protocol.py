@@ -8,9 +8,9 @@ languages. HTTP bodies of http_api.py stand here too.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from hearing import commands as law
 from hearing.model import HandReason, Procedure, Role, SittingState, Stage
@@ -393,6 +393,9 @@ class HearingCreated(Message):
     links: list[LinkView]
 
 
+NetworkGrade = Literal["good", "fair", "poor", "failed"]  # failed: no connection came about
+
+
 class DocketParticipant(Message):
     id: str
     role: Role
@@ -400,6 +403,7 @@ class DocketParticipant(Message):
     name: str
     status: Literal["not_opened", "opened", "tested", "test_failed", "waiting", "present"]
     link_state: Literal["none", "unused", "used", "expired", "revoked"]
+    network: NetworkGrade | None  # of the newest self-test, for who manages the hearing
 
 
 class DocketSitting(Message):
@@ -429,13 +433,57 @@ class StaffView(Message):
     position: str
 
 
+class NetworkResult(Message):
+    """What a person's network did in a self-test over the real path. Numbers are null where nothing was measured."""
+
+    grade: NetworkGrade
+    path: Literal["direct", "relay_udp", "relay_tcp", "relay_tls"] | None
+    family: Literal["ipv4", "ipv6"] | None
+    up_bps: Annotated[int, Field(ge=0)] | None
+    down_bps: Annotated[int, Field(ge=0)] | None
+    up_loss: Annotated[float, Field(ge=0, le=1)] | None
+    down_loss: Annotated[float, Field(ge=0, le=1)] | None
+    up_jitter_ms: Annotated[float, Field(ge=0)] | None
+    down_jitter_ms: Annotated[float, Field(ge=0)] | None
+    rtt_ms: Annotated[float, Field(ge=0)] | None
+    heard_own_voice: bool | None  # null: not asked
+
+
 class SelfTest(Message):
-    """POST /api/self-test: result of the local device check (P5, local part), kept for the clerk."""
+    """POST /api/self-test: result of the device and network check (P5), kept for the clerk."""
 
     camera: Literal["ok", "none", "denied", "failed"]
     microphone: Literal["ok", "silent", "none", "denied", "failed"]
     speaker: Literal["ok", "failed", "unchecked"]
     browser: str
+    network: NetworkResult | None = None
+
+
+class NetworkTestBegun(Message):
+    """POST /api/network-tests: the offer of a connection that belongs to no sitting; one per person, ended by itself."""
+
+    test_id: str
+    sdp: str
+    ice_servers: list[IceServerView]
+    relay_only: bool
+
+
+class NetworkTestAnswer(Message):
+    """POST /api/network-tests/{id}/answer"""
+
+    sdp: str
+
+
+class NetworkTestMeasured(Message):
+    """GET /api/network-tests/{id}: what the server sees of what the browser sends. Rates are of RTP as received."""
+
+    connected: bool
+    up_bps: int  # over the last second
+    up_best_bps: int  # over the best second
+    up_loss: float
+    up_jitter_ms: float
+    up_packets: int
+    left_ms: int
 
 
 class QualitySampleView(Message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -42,6 +42,10 @@ class SignalingSettings:
     """How long a fresh personal link can be exchanged."""
     upload_limit_bytes: int = 50 * 1024 * 1024
     ice_servers: tuple[IceServer, ...] = ()
+    turn_urls: tuple[str, ...] = ()
+    """turn: and turns: addresses of the relay that shares `turn_secret`; empty: no relay."""
+    turn_secret: str = field(default="", repr=False)
+    turn_ttl_hours: int = 12
     relay_only: bool = False
     redis_url: str | None = None
     """Socket.IO manager between several signaling processes; None: one process."""

@@ -23,6 +23,9 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 // HTTP answers (refusals: an HTTP error status with a WireError body):
 //   POST /api/sign-in, POST /api/link, GET /api/me         → Me
 //   POST /api/sign-out, DELETE /api/participants/{id}/link, POST /api/self-test → 204, no body
+//   POST /api/network-tests                                → NetworkTestBegun
+//   POST /api/network-tests/{id}/answer, DELETE /api/network-tests/{id} → 204, no body
+//   GET  /api/network-tests/{id}                           → NetworkTestMeasured
 //   GET  /api/docket?from=&to= (ISO-8601)                  → DocketItem[]
 //   GET  /api/hearings/{id}                                → DocketItem
 //   GET  /api/staff                                        → StaffView[]
@@ -52,7 +55,9 @@ export type CommandFields<Name extends CommandName> = Omit<Command<Name>, keyof 
 export type EventBody<Name extends EventName> = Parameters<ServerToClientEvents[Name]>[0]
 """
 
-SENT_BY_BROWSER = frozenset({"SignIn", "ExchangeLink", "NewParticipant", "NewHearing", "SelfTest"})
+SENT_BY_BROWSER = frozenset(
+    {"SignIn", "ExchangeLink", "NewParticipant", "NewHearing", "SelfTest", "NetworkResult", "NetworkTestAnswer"}
+)
 """HTTP bodies the browser writes: their defaulted fields may be left out. The server always writes every field."""
 
 SCALARS: dict[object, str] = {

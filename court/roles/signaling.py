@@ -82,6 +82,9 @@ def signaling_settings(settings: Settings, token: str) -> SignalingSettings:
         link_days=settings.link_days,
         upload_limit_bytes=settings.upload_limit_mb * 1024 * 1024,
         ice_servers=tuple(IceServer(tuple(s.urls), s.username, s.credential) for s in settings.ice_servers),
+        turn_urls=settings.turn_urls,
+        turn_secret=settings.turn_secret,
+        turn_ttl_hours=settings.turn_ttl_hours,
         relay_only=settings.relay_only,
         redis_url=settings.redis_url or None,
     )

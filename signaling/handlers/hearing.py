@@ -18,7 +18,8 @@ from signaling.packets import NAMESPACE
 from signaling.parsing import Envelope
 from signaling.parts import Parts
 from signaling.presence import Presence, Seat
-from signaling.protocol import Ack, IceServerView, Join, Joined, SessionReplaced
+from signaling.protocol import Ack, Join, Joined, SessionReplaced
+from signaling.turn import ice_servers
 from signaling.views import sitting_view
 
 log = structlog.get_logger("signaling.hearing")
@@ -70,9 +71,7 @@ class Seating:
         return Joined(
             sitting=sitting_view(scene, viewer),
             captions=await self._draft.captions(hearing, sitting, viewer.id, after_ms),
-            ice_servers=[
-                IceServerView(urls=list(s.urls), username=s.username, credential=s.credential) for s in settings.ice_servers
-            ],
+            ice_servers=ice_servers(settings, viewer.id, self._parts.clock.now()),
             relay_only=settings.relay_only,
         )
 

@@ -4,6 +4,9 @@
 // HTTP answers (refusals: an HTTP error status with a WireError body):
 //   POST /api/sign-in, POST /api/link, GET /api/me         → Me
 //   POST /api/sign-out, DELETE /api/participants/{id}/link, POST /api/self-test → 204, no body
+//   POST /api/network-tests                                → NetworkTestBegun
+//   POST /api/network-tests/{id}/answer, DELETE /api/network-tests/{id} → 204, no body
+//   GET  /api/network-tests/{id}                           → NetworkTestMeasured
 //   GET  /api/docket?from=&to= (ISO-8601)                  → DocketItem[]
 //   GET  /api/hearings/{id}                                → DocketItem
 //   GET  /api/staff                                        → StaffView[]
@@ -458,6 +461,7 @@ export interface DocketParticipant {
   name: string
   status: "not_opened" | "opened" | "tested" | "test_failed" | "waiting" | "present"
   link_state: "none" | "unused" | "used" | "expired" | "revoked"
+  network: "good" | "fair" | "poor" | "failed" | null
 }
 
 export interface DocketSitting {
@@ -485,12 +489,52 @@ export interface StaffView {
   position: string
 }
 
-/** POST /api/self-test: result of the local device check (P5, local part), kept for the clerk. */
+/** What a person's network did in a self-test over the real path. Numbers are null where nothing was measured. */
+export interface NetworkResult {
+  grade: "good" | "fair" | "poor" | "failed"
+  path: "direct" | "relay_udp" | "relay_tcp" | "relay_tls" | null
+  family: "ipv4" | "ipv6" | null
+  up_bps: number | null
+  down_bps: number | null
+  up_loss: number | null
+  down_loss: number | null
+  up_jitter_ms: number | null
+  down_jitter_ms: number | null
+  rtt_ms: number | null
+  heard_own_voice: boolean | null
+}
+
+/** POST /api/self-test: result of the device and network check (P5), kept for the clerk. */
 export interface SelfTest {
   camera: "ok" | "none" | "denied" | "failed"
   microphone: "ok" | "silent" | "none" | "denied" | "failed"
   speaker: "ok" | "failed" | "unchecked"
   browser: string
+  network?: NetworkResult | null
+}
+
+/** POST /api/network-tests: the offer of a connection that belongs to no sitting; one per person, ended by itself. */
+export interface NetworkTestBegun {
+  test_id: string
+  sdp: string
+  ice_servers: IceServerView[]
+  relay_only: boolean
+}
+
+/** POST /api/network-tests/{id}/answer */
+export interface NetworkTestAnswer {
+  sdp: string
+}
+
+/** GET /api/network-tests/{id}: what the server sees of what the browser sends. Rates are of RTP as received. */
+export interface NetworkTestMeasured {
+  connected: boolean
+  up_bps: number
+  up_best_bps: number
+  up_loss: number
+  up_jitter_ms: number
+  up_packets: number
+  left_ms: number
 }
 
 export interface QualitySampleView {
