@@ -221,9 +221,9 @@ class Director:
         await robot.media_up()
         state = robot.sitting.state if robot.sitting is not None else None
         self._progress(f"{robot.person.name}：{step.text}")
-        began_at = self.server_now()
-        await robot.say(speech)
+        began_s = await robot.say(speech)
         ended_at = self.server_now()
+        began_at = ended_at - timedelta(seconds=asyncio.get_running_loop().time() - began_s)
         in_session = state is SittingState.IN_SESSION
         self.notes.said.append(Said(step.who, robot.person.role, step.text, began_at, ended_at, in_session))
         await asyncio.sleep(step.then_pause_ms / 1000)

@@ -210,8 +210,9 @@ class Robot:
             await asyncio.sleep(0.05)
         return True
 
-    async def say(self, speech: Speech) -> None:
-        await self._sender.say(speech)
+    async def say(self, speech: Speech) -> float:
+        """Speak; returns the loop time of the first sound."""
+        return await self._sender.say(speech)
 
     # --- media -------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from media.sdp import Description
 
 CACHED_PACKETS = 512
 REPORT_EVERY_S = 1.0
+VOICE_HZ = FRAME_TICKS * 1000 // FRAME_MS
 LATE_S = 0.2  # a robot whose machine stood still this long goes on from now, as a sound card would
 
 
@@ -27,7 +28,8 @@ class Stream:
         self.ssrc = secrets.randbits(32) or 1
         self.mid = ""
         self.sequence = secrets.randbits(15)
-        self.timestamp = secrets.randbits(31)
+        self.timestamp = secrets.randbits(31)  # of the next packet
+        self.due = 0.0  # loop time at which the sound or picture of `timestamp` happens
         self.packets = 0
         self._cname = cname
         self._octets = 0
@@ -48,8 +50,10 @@ class Stream:
             if sequence in self._cache:
                 endpoint.send_rtp(self._cache[sequence])
 
-    def report(self, endpoint: Endpoint, clock: Clock) -> None:
-        endpoint.send_rtcp(sender_report(self.ssrc, self._cname, clock.now(), self.timestamp, self.packets, self._octets))
+    def report(self, endpoint: Endpoint, clock: Clock, rate_hz: int) -> None:
+        """A sender report: which timestamp is now (RFC 3550 6.4.1), also where the next packet is late or not due yet."""
+        timestamp = self.timestamp + int((asyncio.get_running_loop().time() - self.due) * rate_hz)
+        endpoint.send_rtcp(sender_report(self.ssrc, self._cname, clock.now(), timestamp, self.packets, self._octets))
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class _Line:
 
     packets: deque[VoicePacket]
     done: asyncio.Event
+    began_s: float | None = None  # loop time of its first sound
 
 
 class MediaSender:
@@ -97,10 +102,11 @@ class MediaSender:
                 case KeyframeWanted():
                     self._keyframe_wanted = True
 
-    async def say(self, speech: Speech) -> None:
-        """Speak; returns when the last packet has been sent."""
-        self._line = _Line(deque(speech.packets), asyncio.Event())
-        await self._line.done.wait()
+    async def say(self, speech: Speech) -> float:
+        """Speak; returns when the last packet has been sent, with the loop time of the first sound."""
+        self._line = line = _Line(deque(speech.packets), asyncio.Event())
+        await line.done.wait()
+        return line.began_s or asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -112,28 +118,30 @@ class MediaSender:
 
     async def _send_audio(self) -> None:
         loop = asyncio.get_running_loop()
-        due = loop.time()
+        stream = self._audio
+        stream.due = loop.time()
         while True:
             packet = self._next_voice()
             if self._endpoint is not None:
-                stream = self._audio
                 data = audio_packet(
                     stream.sequence, stream.timestamp, stream.ssrc, stream.mid, packet.level_dbov, packet.payload
                 )
                 stream.send(self._endpoint, data)
-            self._audio.timestamp += FRAME_TICKS
-            due += FRAME_MS / 1000
-            if loop.time() - due > LATE_S:
-                missed = int((loop.time() - due) * 1000 / FRAME_MS)
-                self._audio.timestamp += FRAME_TICKS * missed
+            stream.timestamp += FRAME_TICKS
+            stream.due += FRAME_MS / 1000
+            if loop.time() - stream.due > LATE_S:
+                missed = int((loop.time() - stream.due) * 1000 / FRAME_MS)
+                stream.timestamp += FRAME_TICKS * missed
+                stream.due += FRAME_MS / 1000 * missed
                 self.stood_still_ms += FRAME_MS * missed
-                due = loop.time()
-            await asyncio.sleep(due - loop.time())
+            await asyncio.sleep(stream.due - loop.time())
 
     def _next_voice(self) -> VoicePacket:
         line = self._line
         if line is None:
             return _SILENCE
+        if line.began_s is None:
+            line.began_s = self._audio.due
         packet = line.packets.popleft() if line.packets else _SILENCE
         if not line.packets:
             self._line = None
@@ -145,7 +153,8 @@ class MediaSender:
         first_timestamp, began = self._video.timestamp, loop.time()
         while True:
             stream = self._video
-            stream.timestamp = first_timestamp + int((loop.time() - began) * TICKS_HZ)
+            stream.due = loop.time()
+            stream.timestamp = first_timestamp + int((stream.due - began) * TICKS_HZ)
             if self._endpoint is not None and self._endpoint.state == "connected":
                 frame = picture.encode(self._clock.now(), keyframe=self._keyframe_wanted)
                 self._keyframe_wanted = False
@@ -159,9 +168,9 @@ class MediaSender:
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
             if self._endpoint is not None:
-                for stream in (self._audio, self._video):
+                for stream, rate_hz in ((self._audio, VOICE_HZ), (self._video, TICKS_HZ)):
                     if stream.packets:
-                        stream.report(self._endpoint, self._clock)
+                        stream.report(self._endpoint, self._clock, rate_hz)
 
 
 _SILENCE = VoicePacket(SILENCE, SILENCE_DBOV)

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import av
 import numpy as np
@@ -14,7 +13,6 @@ import numpy.typing as npt
 import pytest
 
 from court.rehearsal.report import Report
-from court.rehearsal.sender import LATE_S
 from tests.rehearsing import ROOT, Played, court, play, server_log
 
 pytestmark = pytest.mark.timeout(500)
@@ -49,7 +47,7 @@ def test_nothing_is_recorded_in_recess(played: Played) -> None:
 
 
 RATE_HZ = 8_000
-OFFSET_MS = 100  # a robot on a busy machine may itself speak LATE_S late; the record may not
+OFFSET_MS = 100
 Samples = npt.NDArray[np.float32]
 
 
@@ -86,8 +84,7 @@ def test_speech_lies_in_the_record_where_it_was_said(played: Played) -> None:
         likeness = np.correlate(window, said, mode="valid")
         offsets.append(from_ms + int(likeness.argmax()) * 1000 / RATE_HZ - row["said_t_ms"])
     assert len(offsets) == len(files)
-    assert abs(median(offsets)) <= OFFSET_MS, offsets
-    assert all(-OFFSET_MS <= offset_ms <= OFFSET_MS + LATE_S * 1000 for offset_ms in offsets), offsets
+    assert all(abs(offset_ms) <= OFFSET_MS for offset_ms in offsets), offsets
 
 
 def test_silence_stands_only_for_what_was_not_sent(played: Played) -> None:
