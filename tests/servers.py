@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from court.keys import trial_certificate
+from storage.clock import SystemClock
 from storage.database import Database, normal_url
 from storage.ids import new_id
 from storage.migrate import migrate
@@ -114,6 +118,98 @@ async def _exists(server: PostgresServer, name: str) -> bool:
             return found is not None
     finally:
         await database.close()
+
+
+# --- a relay ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A running coturn on loopback that shares `secret`; `log` is what it has written so far."""
+
+    port: int
+    tls_port: int
+    secret: str
+    certificate: Path
+    log_file: Path
+
+    @property
+    def udp(self) -> str:
+        return f"turn:127.0.0.1:{self.port}?transport=udp"
+
+    @property
+    def tcp(self) -> str:
+        return f"turn:127.0.0.1:{self.port}?transport=tcp"
+
+    @property
+    def tls(self) -> str:
+        return f"turns:localhost:{self.tls_port}?transport=tcp"
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+
+RELAY_CONF = """
+listening-ip=127.0.0.1
+relay-ip=127.0.0.1
+listening-port={port}
+tls-listening-port={tls_port}
+min-port={low}
+max-port={high}
+use-auth-secret
+static-auth-secret={secret}
+realm=court.local
+cert={cert}
+pkey={key}
+no-cli
+no-rfc5780
+no-dtls
+allow-loopback-peers
+userdb={folder}/turndb
+pidfile={folder}/pid
+log-file=stdout
+verbose
+"""
+"""allow-loopback-peers is for tests alone: deploy/turnserver.conf refuses inner addresses as peers."""
+
+
+@pytest.fixture(scope="session")
+def relay_server() -> Iterator[Relay]:
+    """A coturn of our own with UDP, TCP and TLS; the secret stands in its file, not in a command line."""
+    program = shutil.which("turnserver") or missing("coturn (turnserver)")
+    folder = Path(tempfile.mkdtemp(prefix="court-relay-", dir="/tmp"))
+    certificate, key = trial_certificate(folder / "keys", ("localhost", "127.0.0.1"), SystemClock().now())
+    relay = Relay(free_port(), free_port(), new_id("secret"), certificate, folder / "log")
+    conf = folder / "turnserver.conf"
+    low = 30_000 + os.getpid() % 2_000
+    values = {"port": relay.port, "tls_port": relay.tls_port, "low": low, "high": low + 300, "secret": relay.secret}
+    conf.write_text(RELAY_CONF.format(**values, cert=certificate, key=key, folder=folder))
+    with relay.log_file.open("wb") as output:
+        process = subprocess.Popen([program, "-c", str(conf)], stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+    try:
+        _await_port(relay.port, process)
+        _await_port(relay.tls_port, process)
+        yield relay
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], within_s: float = 20.0) -> None:
+    ends = time.monotonic() + within_s
+    while True:
+        assert process.poll() is None, "the server ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < ends, f"port {port} does not answer"
+        time.sleep(0.05)
 
 
 def _run(command: list[str]) -> None:

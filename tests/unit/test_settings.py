@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from court.cli import main
 from court.settings import Settings, SettingsError, child_environment, environment_name, load_settings, settings_table
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -36,7 +37,8 @@ def test_every_setting_says_what_it_means() -> None:
         ("COURT_PORT", "eighty"), ("COURT_PORT", "0"), ("COURT_PORT", "70000"), ("COURT_TZ", "Asia/Atlantis"), ("COURT_ROOM_LIMIT", "1"),
         ("COURT_DEMO", "perhaps"), ("COURT_LOG_LEVEL", "loud"), ("COURT_ICE_SERVERS", "{"), ("COURT_ICE_SERVERS", '[{"url": "x"}]'),
         ("COURT_BASE_URL", "court.cn"), ("COURT_MEDIA_UDP_PORTS", "9000-8000"), ("COURT_TLS_CERT", "/nowhere.pem"),
-        ("COURT_SPEECH_MODEL_DIR", "/nowhere"),
+        ("COURT_SPEECH_MODEL_DIR", "/nowhere"), ("COURT_TURN_URLS", "https://turn.court.cn"), ("COURT_TURN_TTL_HOURS", "0"),
+        ("COURT_TURN_URLS", "turn:turn.court.cn:3478"), ("COURT_TURN_SECRET", "alone"), ("COURT_RELAY_ONLY", "true"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_refused_by_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,3 +95,15 @@ def test_addresses_for_people_and_for_the_machine(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COURT_BASE_URL", "https://court.example/")
     settings = load_settings()
     assert (settings.local_url, settings.public_url) == ("http://127.0.0.1:8080", "https://court.example")
+
+
+def test_the_relays_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COURT_TURN_URLS", "turn:turn.court.cn:3478, turns:turn.court.cn:443?transport=tcp")
+    monkeypatch.setenv("COURT_TURN_SECRET", "north-wind")
+    assert main(["settings"]) == 0
+    assert "north-wind" not in capsys.readouterr().out
+    assert "north-wind" not in repr(load_settings())
+    monkeypatch.delenv("COURT_TURN_URLS")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert "north-wind" not in str(refusal.value)
