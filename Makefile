@@ -30,7 +30,7 @@ help:  ## list the targets
 run: install web  ## install, build and start the court (settings: docs/operations.md)
 	@exec $(VENV)/bin/court serve
 
-install: $(VENV)/.installed  ## the locked Python packages and the court command
+install: $(VENV)/.fanout  ## the locked Python packages and the court command
 web: web/dist/.built  ## the web application
 
 $(VENV)/.uv:
@@ -45,7 +45,11 @@ $(VENV)/.installed: $(VENV)/.uv requirements.lock pyproject.toml
 	$(UV) pip install --quiet --python $(PY) --no-deps -e .
 	@touch $@
 
-$(VENV)/.test-installed: $(VENV)/.installed requirements-test.lock
+$(VENV)/.fanout: $(VENV)/.installed media/fanout.c media/fanout_build.py
+	@$(PY) -m media.fanout_build
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.fanout requirements-test.lock
 	$(UV) pip install --quiet --python $(PY) --require-hashes -r requirements-test.lock
 	@touch $@
 

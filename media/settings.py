@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +12,14 @@ class Network:
     """Where sockets are opened and which addresses are told to the other side.
 
     `addresses` empty: every address of the machine. `loopback` adds 127.0.0.1 (aioice skips it), for a machine without
-    a network and for tests. `public_address` is offered in place of private ones when the host stands behind 1:1 NAT.
+    a network and for tests. `public_address` (IPv4) and `public_address_v6` are offered in place of the host's own addresses
+    of that family when it stands behind 1:1 NAT.
     """
 
     addresses: tuple[str, ...] = ()
     loopback: bool = True
     public_address: str | None = None
+    public_address_v6: str | None = None
     ports: tuple[int, int] | None = None  # inclusive; None: any free port
 
 
@@ -25,7 +28,8 @@ class MediaSettings:
     """Settings of one media worker.
 
     `control_url` is where signaling reaches this worker; `signaling_url` where reports go. `max_video_bps` limits each
-    sender. `silence_s`: a peer not heard of for so long is lost.
+    sender. `silence_s`: a peer not heard of for so long is lost. `table_life_s`: a grant table that signaling has not called
+    the newest for so long holds no longer; without signaling media flows on until then.
     """
 
     worker_id: str
@@ -39,6 +43,7 @@ class MediaSettings:
     max_video_bps: int = 900_000
     silence_s: float = 5.0
     segment_s: float = 10.0
+    table_life_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

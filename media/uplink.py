@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import rtcp
-from media.aiortc_bridge import SOCKET_BUFFER_BYTES, Certificate, now_ms
+from media.aiortc_bridge import Certificate, now_ms
 from media.allowance import Allowance
 from media.incoming import IncomingStream
 from media.link import Link
@@ -17,6 +17,7 @@ from media.rtp_time import SenderClock
 from media.sdp import CLOCK_RATES_HZ, LEVEL_EXTENSION, PAYLOAD_TYPES, Direction, MediaLine, TransportSide
 from media.settings import Network
 from media.sfu import Forwarder, Track
+from media.sockets import SOCKET_BUFFER_BYTES
 from media.speaking import SpeechGate, level_dbov
 
 KEYFRAME_INTERVAL_MS = 500.0

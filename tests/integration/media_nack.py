@@ -11,9 +11,7 @@ from tests.integration.media_rig import Client
 
 def lose_upstream(client: Client, every: int) -> None:
     """Lose one in `every` encrypted media datagrams on the way up, retransmissions included."""
-    connection = client.up._connection
-    pair = connection.nominated_pair
-    sendto, seen = pair.protocol.transport.sendto, 0
+    sendto, seen = client.up._sendto, 0
 
     def lossy(data: bytes, address: tuple[str, int]) -> None:
         nonlocal seen
@@ -23,13 +21,7 @@ def lose_upstream(client: Client, every: int) -> None:
                 return
         sendto(data, address)
 
-    client.up._pair = None
-    client.up._use_pair = lambda _: _adopt(client, connection.nominated_pair, lossy)
-
-
-def _adopt(client: Client, pair: object, send: object) -> bool:
-    client.up._pair, client.up._sendto, client.up._remote_address = pair, send, pair.remote_addr
-    return True
+    client.up._sendto = lossy
 
 
 def ask_again(client: Client) -> asyncio.Task:
