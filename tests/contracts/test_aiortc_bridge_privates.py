@@ -72,7 +72,7 @@ def test_names_of_srtp_sessions_and_pairs() -> None:
 def test_the_function_and_the_session_the_compiled_loop_calls() -> None:
     ffi, lib = pylibsrtp._binding.ffi, pylibsrtp._binding.lib
     assert str(ffi.typeof(lib.srtp_protect)) == "<ctype 'srtp_err_status_t(*)(struct srtp_ctx_t_ *, void *, int *)'>"
-    session = pylibsrtp.Session(pylibsrtp.Policy(key=bytes(30)))
+    session = pylibsrtp.Session(pylibsrtp.Policy(key=bytes(30), ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND))
     assert int(ffi.cast("uintptr_t", session._srtp[0])) != 0
 
 
