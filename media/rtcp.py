@@ -31,6 +31,8 @@ class ReportBlock:
     jitter_ticks: int
     last_report: int  # middle 32 bits of the NTP time of the last sender report
     delay_s: float  # since that report
+    lost: int = 0  # in all since the beginning; may fall when duplicates come
+    highest: int = 0  # extended highest sequence number received
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ def read(packet: bytes) -> Iterator[Message]:
 
 def _blocks(body: bytes, count: int) -> Iterator[ReportBlock]:
     for at in range(0, min(24 * count, len(body) - 23), 24):
-        ssrc, lost, _, jitter, last_report, delay = _BLOCK.unpack_from(body, at)
-        yield ReportBlock(ssrc, (lost >> 24) / 256, jitter, last_report, delay / 65536)
+        ssrc, lost, highest, jitter, last_report, delay = _BLOCK.unpack_from(body, at)
+        cumulative = ((lost & 0xFFFFFF) ^ 0x800000) - 0x800000  # 24 bits with a sign
+        yield ReportBlock(ssrc, (lost >> 24) / 256, jitter, last_report, delay / 65536, cumulative, highest)
 
 
 def _feedback(packet_type: int, form: int, body: bytes) -> Iterator[Message]:
