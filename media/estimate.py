@@ -1,0 +1,152 @@
+"""What the path down to one client carries, and how to find out whether it carries more. Pure: times are handed in.
+
+Two witnesses. The client's REMB (draft-alvestrand-rmcat-remb-03) sees queues grow, by the send time in every packet; it
+never says much more than 1.5 times what it receives. Its receiver reports see loss, which is all that a full queue of
+constant length shows. The lower of the two holds. Without either nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+FLOOR_BPS = 50_000  # an estimate below this says nothing: audio is sent in any case
+HIGH_LOSS, LOW_LOSS = 0.10, 0.02  # reduce above, grow below, hold between (as in draft-ietf-rmcat-gcc-02 section 6)
+GROWTH_PER_S = 1.08
+ROOM = 1.5  # an estimate is worth at most this much more than what was really sent
+UNKNOWN_ABOVE_BPS = 20_000_000  # a limit by loss above this limits nothing
+LOSS_WINDOW_MS = 1_000.0
+LOSS_PACKETS = 20  # fewer say little about a share
+MAX_STREAMS = 256  # whose reports are remembered
+
+
+class LossMeter:
+    """Share of packets lost over all streams of a connection, from the running totals of receiver reports."""
+
+    def __init__(self) -> None:
+        self.share = 0.0
+        self._totals: dict[int, tuple[int, int]] = {}
+        self._lost = self._expected = 0
+        self._since_ms = 0.0
+
+    def add(self, ssrc: int, lost: int, highest: int, now_ms: float) -> bool:
+        """Take one report block; True when a window is complete and `share` is fresh."""
+        before = self._totals.pop(ssrc, None)
+        self._totals[ssrc] = (lost, highest)
+        if len(self._totals) > MAX_STREAMS:
+            del self._totals[next(iter(self._totals))]
+        if before is not None and 0 <= highest - before[1] < 1 << 16:
+            self._expected += highest - before[1]
+            self._lost += lost - before[0]
+        if self._expected < LOSS_PACKETS or now_ms - self._since_ms < LOSS_WINDOW_MS:
+            return False
+        self.share = min(1.0, max(0.0, self._lost / self._expected))
+        self._lost = self._expected = 0
+        self._since_ms = now_ms
+        return True
+
+
+class DownEstimate:
+    """The estimate of one path. `bps` is None while nothing is known."""
+
+    def __init__(self) -> None:
+        self._remb_bps: int | None = None
+        self._loss_bps: float | None = None
+        self._first_high: tuple[float, float] | None = None  # (loss, sent bps) where the present loss began
+        self._judged_ms = 0.0
+        self.lossy = False  # more than LOW_LOSS in the last window: no reason to try for more
+
+    @property
+    def bps(self) -> int | None:
+        known = [limit for limit in (self._remb_bps, self._loss_bps) if limit is not None]
+        return max(FLOOR_BPS, int(min(known))) if known else None
+
+    def on_remb(self, bps: int) -> None:
+        self._remb_bps = bps
+
+    def on_loss(self, share: float, sent_bps: float, now_ms: float) -> None:
+        """Loss of one window in which `sent_bps` was sent."""
+        elapsed_s = min(5.0, (now_ms - self._judged_ms) / 1000)
+        self._judged_ms = now_ms
+        self.lossy = share > LOW_LOSS
+        if share > HIGH_LOSS:
+            if not self._is_not_ours(share, sent_bps):
+                self._loss_bps = max(FLOOR_BPS, min(self._loss_bps or sent_bps, sent_bps) * (1 - 0.5 * share))
+            return
+        self._first_high = None
+        if share < LOW_LOSS and self._loss_bps is not None:
+            grown = min(self._loss_bps * GROWTH_PER_S**elapsed_s, sent_bps * ROOM)
+            self._loss_bps = max(self._loss_bps, grown)
+            if self._loss_bps > UNKNOWN_ABOVE_BPS:
+                self._loss_bps = None
+
+    def _is_not_ours(self, share: float, sent_bps: float) -> bool:
+        """Loss that did not fall although we send much less is the path's own (radio): less helps nobody."""
+        if self._first_high is None:
+            self._first_high = (share, sent_bps)
+            return False
+        first_share, first_bps = self._first_high
+        return share < 0.3 and sent_bps < 0.7 * first_bps and share > 0.7 * first_share
+
+
+PROBE_SHARE = 0.9  # of the estimate is sent at most while probing: the estimate grows, the queue does not
+MAX_PROBE_BPS = 800_000
+PROBE_MS = 25_000.0  # 8 % a second for so long is sevenfold
+REST_MS, MAX_REST_MS = 10_000.0, 120_000.0
+FALL = 0.93  # an estimate that falls below this share of its best has met the limit
+
+
+class Probe:
+    """Traffic beside the media, so that an estimate limited by what was sent can grow; only when more is wanted.
+
+    Each failure doubles the rest before the next try: a path that stays narrow is left in peace.
+    """
+
+    def __init__(self) -> None:
+        self._began_ms: float | None = None
+        self._best_bps = 0
+        self._rest_until_ms = 0.0
+        self._rest_ms = REST_MS
+
+    def bps(self, wanted_bps: float | None, estimate: DownEstimate, sent_bps: float, now_ms: float) -> float:
+        """How much to send beside `sent_bps` now, so that the estimate may reach `wanted_bps`."""
+        known = estimate.bps
+        if wanted_bps is None or known is None or known >= wanted_bps:
+            if self._began_ms is not None and known is not None and wanted_bps is not None:
+                self._rest_ms = REST_MS
+            self._began_ms = None
+            return 0.0
+        if now_ms < self._rest_until_ms:
+            return 0.0
+        if self._began_ms is None:
+            self._began_ms, self._best_bps = now_ms, known
+        self._best_bps = max(self._best_bps, known)
+        if estimate.lossy or known < FALL * self._best_bps or now_ms - self._began_ms > PROBE_MS:
+            self._rest(now_ms)
+            return 0.0
+        return min(MAX_PROBE_BPS, max(0.0, min(wanted_bps, known * PROBE_SHARE) - sent_bps))
+
+    def _rest(self, now_ms: float) -> None:
+        self._began_ms = None
+        self._rest_until_ms = now_ms + self._rest_ms
+        self._rest_ms = min(MAX_REST_MS, self._rest_ms * 2)
+
+
+class Recent:
+    """Smallest and largest of the values of the last `window_ms`."""
+
+    def __init__(self, window_ms: float) -> None:
+        self._window_ms = window_ms
+        self._values: deque[tuple[float, float]] = deque()
+
+    def add(self, value: float, now_ms: float) -> None:
+        self._values.append((now_ms, value))
+        while now_ms - self._values[0][0] > self._window_ms:
+            self._values.popleft()
+
+    @property
+    def smallest(self) -> float:
+        return min(value for _, value in self._values)
+
+    @property
+    def largest(self) -> float:
+        return max(value for _, value in self._values)
