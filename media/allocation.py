@@ -53,9 +53,7 @@ def useful(layers: Sequence[Layer], tile_px: int) -> tuple[Layer, ...]:
     return fitting or tuple(layers[:1])
 
 
-def allocate(
-    demands: Sequence[Demand], current: Mapping[str, str], keep_bps: float, raise_bps: float
-) -> tuple[Chosen, ...]:
+def allocate(demands: Sequence[Demand], current: Mapping[str, str], keep_bps: float, raise_bps: float) -> tuple[Chosen, ...]:
     """Deal out the budget in the order of `demands`.
 
     Two limits make the hysteresis: what is sent already (`current`, layer name by track id) may stay within `keep_bps`;
