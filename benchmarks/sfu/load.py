@@ -118,9 +118,13 @@ class Sources:
             self._tasks.append(asyncio.create_task(publisher.run()))
 
     async def stop(self) -> None:
-        for task in self._tasks:
+        """Raises what made a publisher stop by itself."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for problem in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(problem, BaseException) and not isinstance(problem, asyncio.CancelledError):
+                raise problem
 
     @property
     def sent(self) -> tuple[int, int]:

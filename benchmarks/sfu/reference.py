@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import cast
 
 from media.aiortc_bridge import now_ms
 
@@ -24,8 +25,7 @@ class Reference(asyncio.DatagramProtocol):
         return protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def send(self, sent_s: float) -> None:
         assert self._transport is not None
