@@ -18,6 +18,7 @@ import structlog
 from hearing.audience import RECORDER, TAP, GrantTable
 from hearing.model import ParticipantId, SittingId
 from media.aiortc_bridge import Certificate, now_ms
+from media.allowance import Allowance
 from media.control import MediaError, Offer, OfferMade, PeerState, Quality, Report, Speaking
 from media.downlink import Downlink
 from media.link import Link
@@ -34,6 +35,8 @@ REPORT_MS = 1_000.0
 QUALITY_MS = 5_000.0
 HEALTH_MS = 2_000.0
 RECORDER_TICK_MS = 100.0
+PATHS_MS = 250.0
+CONNECTS_AT_ONCE, CONNECTS_PER_S = 10, 0.5  # of one person: each costs sockets, and everyone else an offer
 _log = structlog.get_logger()
 
 
@@ -59,7 +62,8 @@ class Courtroom:
         self._members: frozenset[ParticipantId] = frozenset()
         self._peers: dict[str, Peer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._due_ms = {"report": 0.0, "quality": 0.0, "health": 0.0, "recorder": 0.0}
+        self._connects: dict[ParticipantId, Allowance] = {}
+        self._due_ms = {"paths": 0.0, "report": 0.0, "quality": 0.0, "health": 0.0, "recorder": 0.0}
         self.recorder = Recorder(sitting_id, around.writer, self._tracks_in_court, around.monotonic_of, around.report)
         self.recorder.segment_s = around.settings.segment_s
         self._tap = Tap(sitting_id, around.ring, self._tracks_in_court, around.monotonic_of)
@@ -84,9 +88,12 @@ class Courtroom:
         return self.number
 
     async def connect(self, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
-        """A new peer takes the place of this participant's older one. Raises MediaError not_a_member, network."""
+        """A new peer takes the place of this participant's older one. Raises MediaError not_a_member, too_many_connects, network."""
         if participant_id not in self._members:
             raise MediaError("not_a_member", "该参与人目前不得建立媒体连接")
+        allowance = self._connects.setdefault(participant_id, Allowance(CONNECTS_PER_S, burst=CONNECTS_AT_ONCE))
+        if not allowance.take(1, now_ms()):
+            raise MediaError("too_many_connects", "音视频重新连接过于频繁，请稍等几秒")
         while (old := self._peer_of(participant_id)) is not None:
             await self._end(old, "closed")
         if peer_id in self._peers:
@@ -126,6 +133,13 @@ class Courtroom:
         with contextlib.suppress(ConnectionError):
             await link.connect(side)
             link.on_changed()
+
+    def resume(self, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
+        """The offers that wait for an answer: what was sent while the client had no socket is lost. Raises peer_unknown."""
+        peer = self._peer(peer_id)
+        if peer.participant_id != participant_id:
+            raise MediaError("peer_unknown", "没有这个媒体连接")
+        return tuple(link.make_offer() for link in (peer.up, peer.down) if link.awaits_answer)
 
     def restart_ice(self, peer_id: str, connection: str) -> Offer:
         return self._peer(peer_id).link(connection).restart_ice()
@@ -180,10 +194,13 @@ class Courtroom:
                 and peer.down.set_tracks(self.forwarder.wanted_by(peer.participant_id))
                 and peer.down.may_offer
             ):
-                offer = peer.down.make_offer()
-                self._around.report(
-                    OfferMade(self.sitting_id, peer.participant_id, peer.peer_id, offer.connection, offer.revision, offer.sdp)
-                )
+                self._push(peer, peer.down.make_offer())
+
+    def _push(self, peer: Peer, offer: Offer) -> None:
+        """An offer that the client did not ask for."""
+        self._around.report(
+            OfferMade(self.sitting_id, peer.participant_id, peer.peer_id, offer.connection, offer.revision, offer.sdp)
+        )
 
     def _tracks_in_court(self) -> list[Track]:
         return [t for t in self.forwarder.tracks.values() if t.is_live and self.forwarder.in_court(t.source)]
@@ -197,6 +214,8 @@ class Courtroom:
         self._tap.tick(now)
         if self._is_due("recorder", now, RECORDER_TICK_MS):
             self.recorder.tick(now)
+        if self._is_due("paths", now, PATHS_MS):
+            self._look_after_paths(now)
         if self._is_due("report", now, REPORT_MS):
             self._look_after_peers(now)
         if self._is_due("quality", now, QUALITY_MS):
@@ -210,6 +229,13 @@ class Courtroom:
         self._due_ms[what] = now
         return True
 
+    def _look_after_paths(self, now: float) -> None:
+        for peer in self._peers.values():
+            peer.probe_if_quiet(now)
+            for link in peer.restarts_due(now):
+                _log.info("path_silent", sitting_id=self.sitting_id, peer_id=peer.peer_id, connection=link.name)
+                self._push(peer, link.restart_ice())
+
     def _look_after_peers(self, now: float) -> None:
         for peer in tuple(self._peers.values()):
             if peer.is_lost(now):
@@ -217,7 +243,6 @@ class Courtroom:
                 self._spawn(self._end(peer, "lost"))
             else:
                 peer.up.report(now)
-                peer.probe_if_quiet(now)
         self._offer_changes()
 
     def _report_quality(self) -> None:
@@ -242,12 +267,22 @@ class Courtroom:
         if not task.cancelled() and task.exception() is not None:
             _log.error("courtroom_task_failed", sitting_id=self.sitting_id, exc_info=task.exception())
 
+    @property
+    def people(self) -> int:
+        """How many have a running media connection."""
+        return sum(peer.is_connected for peer in self._peers.values())
+
+    def silence(self, closed_by: str) -> None:
+        """From now on nobody gets a packet; the tracks are recorded up to now."""
+        self.recorder.stop_now(closed_by)
+        self._members = frozenset()
+        self.forwarder.set_grants(())
+        self.forwarder.refresh()
+
     async def close(self, closed_by: str) -> None:
         """Close everything in the written order; the last segments say `closed_by`."""
-        self._members = frozenset()
-        self.recorder.stop_now(closed_by)
-        for peer in tuple(self._peers.values()):
-            await self._end(peer, "closed")
+        self.silence(closed_by)
+        await asyncio.gather(*(self._end(peer, "closed") for peer in tuple(self._peers.values())))
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

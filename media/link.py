@@ -12,6 +12,8 @@ from media.sdp import Description, MediaLine, TransportSide, parse_answer, write
 from media.settings import Network
 
 ANSWER_OVERDUE_MS = 3_000.0
+SILENT_MS = 2_000.0  # of a link that answered for consent until now: its path is broken, a new one is offered
+RESTART_EVERY_MS = 2_500.0  # a restart needs time for its answer and its checks
 
 
 class Link:
@@ -30,6 +32,7 @@ class Link:
         self._offered_at_ms = 0.0
         self._awaiting_answer = False
         self._started = False
+        self._restarted_at_ms = -RESTART_EVERY_MS
 
     async def gather(self) -> None:
         await self.endpoint.gather()
@@ -38,6 +41,10 @@ class Link:
     def may_offer(self) -> bool:
         """False while an answer is on its way (it is waited for, but not for ever)."""
         return not self._awaiting_answer or now_ms() - self._offered_at_ms > ANSWER_OVERDUE_MS
+
+    @property
+    def awaits_answer(self) -> bool:
+        return self._awaiting_answer
 
     def make_offer(self) -> Offer:
         """The next offer of this connection."""
@@ -66,8 +73,18 @@ class Link:
             await self.endpoint.finish_restart(side)
 
     def restart_ice(self) -> Offer:
+        """An offer with new ICE credentials, at any time: an offer that is still unanswered is superseded by it.
+
+        Media goes on over the old path until a new one is nominated. Two restarts in a row are two offers, and only the
+        newest can be answered (RFC 9429 section 4.1.18: an offer describes the whole state, so nothing is lost).
+        """
+        self._restarted_at_ms = now_ms()
         self.endpoint.restart_ice()
         return self.make_offer()
+
+    def restart_due(self, now: float) -> bool:
+        """Whether the running link is silent although it was asked for a sign of life, and no restart is under way."""
+        return self.is_connected and self.silent_ms(now) > SILENT_MS and now - self._restarted_at_ms > RESTART_EVERY_MS
 
     @property
     def is_connected(self) -> bool:

@@ -14,6 +14,7 @@ from media.uplink import Uplink
 
 CONNECT_WITHIN_MS = 20_000.0
 PROBE_AFTER_MS = 1_200.0  # a quiet connection is asked for consent (RFC 7675) before it is called dead
+PROBES_AT_ONCE = 8  # to a connection that does not answer: each waits one and a half seconds
 
 
 class Peer:
@@ -27,7 +28,7 @@ class Peer:
         self.state = "new"
         self._silence_ms = silence_s * 1000
         self._created_ms = now_ms()
-        self._probes: set[asyncio.Task[bool]] = set()
+        self._probes: dict[str, set[asyncio.Task[bool]]] = {"up": set(), "down": set()}
 
     def link(self, connection: str) -> Uplink | Downlink:
         """The connection by its wire name; raises MediaError connection_unknown."""
@@ -56,12 +57,17 @@ class Peer:
         return max(link.silent_ms(now) for link in links) > self._silence_ms
 
     def probe_if_quiet(self, now: float) -> None:
-        """Ask quiet connections for a sign of life; called about once a second."""
+        """Ask quiet connections for a sign of life; called a few times a second, so that one lost question is no silence."""
         for link in (self.up, self.down):
-            if link.is_connected and link.silent_ms(now) > PROBE_AFTER_MS:
+            probes = self._probes[link.name]
+            if link.is_connected and link.silent_ms(now) > PROBE_AFTER_MS and len(probes) < PROBES_AT_ONCE:
                 task = asyncio.create_task(link.endpoint.probe())
-                self._probes.add(task)
-                task.add_done_callback(self._probes.discard)
+                probes.add(task)
+                task.add_done_callback(probes.discard)
+
+    def restarts_due(self, now: float) -> list[Link]:
+        """The connections whose path has just broken: each needs an offer with new ICE credentials."""
+        return [link for link in (self.up, self.down) if link.restart_due(now)]
 
     @property
     def quality(self) -> str:
@@ -75,9 +81,10 @@ class Peer:
 
     async def close(self) -> None:
         """Free both connections. Order: probes, up (nothing more comes in), down."""
-        for task in tuple(self._probes):
+        probes = [task for tasks in self._probes.values() for task in tasks]
+        for task in probes:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._probes, return_exceptions=True)
+            await asyncio.gather(*probes, return_exceptions=True)
         await self.up.close()
         await self.down.close()

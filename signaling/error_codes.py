@@ -62,6 +62,8 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     "self_test_unknown": Refusal(404, "这次网络检测已经结束，请重新检测。"),
     "media_unreachable": Refusal(503, "音视频服务暂时无法连接，系统正在自动重试。"),
     "media_refused": Refusal(409, "音视频连接没有成功，系统正在自动重试。"),
+    "network": Refusal(503, "服务器没有可用的媒体地址或端口，请联系技术人员。"),
+    "too_many_connects": Refusal(429, "音视频重新连接过于频繁，请稍等几秒。"),
     "answer_stale": Refusal(409, "音视频连接正在更新，系统会自动完成。"),
 })  # fmt: skip
 
