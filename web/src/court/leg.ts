@@ -1,14 +1,14 @@
 /** One of the two peer connections of a seat: "up" sends to the server, "down" receives from it. The server always offers. */
 import type { OfferView } from "@/protocol";
 
-import { offeredTracks } from "./offers";
+import { hint, shapeSender } from "./encodings";
+import { type MediaKind, offeredTracks, wantedLines } from "./offers";
 
 const GATHER_AT_MOST_MS = 500; // the server learns our address from our own checks (peer-reflexive); waiting longer gains nothing
-const VIDEO_BPS = 600_000;
 
 export interface Received {
   participantId: string;
-  kind: "audio" | "video";
+  kind: MediaKind;
   track: MediaStreamTrack;
 }
 
@@ -17,7 +17,8 @@ export class Leg {
   readonly pc: RTCPeerConnection;
   private turn: Promise<unknown> = Promise.resolve();
   private revision = -1;
-  private sending: Record<"audio" | "video", MediaStreamTrack | null> = { audio: null, video: null };
+  private readonly sending: Record<MediaKind, MediaStreamTrack | null> = { audio: null, video: null, screen: null };
+  private readonly senders = new Map<MediaKind, RTCRtpSender>();
 
   constructor(connection: "up" | "down", configuration: RTCConfiguration, onState: (state: RTCPeerConnectionState) => void) {
     this.connection = connection;
@@ -33,9 +34,25 @@ export class Leg {
   }
 
   /** What this seat sends; also used when the device changes while connected. */
-  async send(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void> {
+  async send(kind: MediaKind, track: MediaStreamTrack | null): Promise<void> {
+    if (track) hint(kind, track);
     this.sending[kind] = track;
-    await this.sender(kind)?.replaceTrack(track);
+    await this.senders.get(kind)?.replaceTrack(track);
+  }
+
+  /**
+   * A count that grows while anything comes from the other end: media, reports, or checks of the path. Null: unknown yet.
+   * Asked of one sender or receiver, because the report on a whole connection of twelve people costs milliseconds.
+   */
+  async heard(): Promise<number | null> {
+    const line = this.connection === "up" ? this.pc.getSenders()[0] : this.pc.getReceivers()[0];
+    const report = await line?.getStats();
+    let count: number | null = null;
+    report?.forEach((s: Record<string, unknown>) => {
+      if (s.type !== "candidate-pair") return;
+      for (const part of [s.bytesReceived, s.requestsReceived, s.responsesReceived]) if (typeof part === "number") count = (count ?? 0) + part;
+    });
+    return count;
   }
 
   close(): void {
@@ -45,36 +62,22 @@ export class Leg {
   private async answerNow(offer: OfferView): Promise<{ sdp: string; received: Received[] } | null> {
     if (offer.revision <= this.revision || this.pc.signalingState === "closed") return null;
     await this.pc.setRemoteDescription({ type: "offer", sdp: offer.sdp });
-    if (this.connection === "up") await this.fillSenders();
+    if (this.connection === "up") await this.fillSenders(offer.sdp);
     await this.pc.setLocalDescription(await this.pc.createAnswer());
     await this.gathered();
     this.revision = offer.revision;
     return { sdp: this.pc.localDescription?.sdp ?? "", received: this.received(offer.sdp) };
   }
 
-  private async fillSenders(): Promise<void> {
-    for (const kind of ["audio", "video"] as const) {
-      const transceiver = this.pc.getTransceivers().find((t) => t.receiver.track.kind === kind);
+  private async fillSenders(sdp: string): Promise<void> {
+    for (const { mid, kind } of wantedLines(sdp)) {
+      const transceiver = this.pc.getTransceivers().find((t) => t.mid === mid);
       if (!transceiver || transceiver.direction === "stopped") continue;
       transceiver.direction = "sendonly"; // an empty sender stays ready, so that a camera switched on later needs no new offer
+      this.senders.set(kind, transceiver.sender);
       await transceiver.sender.replaceTrack(this.sending[kind]);
-      if (kind === "video") await this.limit(transceiver.sender);
+      await shapeSender(kind, transceiver.sender);
     }
-  }
-
-  private async limit(sender: RTCRtpSender): Promise<void> {
-    const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) encoding.maxBitrate = VIDEO_BPS;
-    try {
-      await sender.setParameters(parameters);
-    } catch {
-      // a browser without it sends at its own rate; the server's REMB still bounds that
-    }
-  }
-
-  private sender(kind: "audio" | "video"): RTCRtpSender | undefined {
-    if (this.connection !== "up") return undefined;
-    return this.pc.getTransceivers().find((t) => t.receiver.track.kind === kind)?.sender;
   }
 
   private received(sdp: string): Received[] {
