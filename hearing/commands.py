@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from hearing.model import ExhibitId, HandReason, ParticipantId, Stage
+from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, ParticipantId, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,41 @@ class SetMicrophone:
 
 @dataclass(frozen=True, slots=True)
 class SetCamera:
+    """A person's own camera switch. In session only the bench, or who has leave, may switch it off."""
+
     on: bool
     type: ClassVar[str] = "camera.set"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCameraLeave:
+    """申请关闭摄像头."""
+
+    reason: CameraReason
+    type: ClassVar[str] = "camera.request_leave"
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCameraRequest:
+    type: ClassVar[str] = "camera.withdraw_request"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowCameraOff:
+    """准许关闭摄像头, asked for or not; `allowed` false refuses a request or ends the leave."""
+
+    participant_id: ParticipantId
+    allowed: bool = True
+    type: ClassVar[str] = "camera.allow_off"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDifficulty:
+    """A person's page says that something hinders the person, or no longer does."""
+
+    difficulty: Difficulty
+    on: bool = True
+    type: ClassVar[str] = "difficulty.report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +227,21 @@ class WithdrawExhibit:
     """收回出示."""
 
     type: ClassVar[str] = "exhibit.withdraw"
+
+
+@dataclass(frozen=True, slots=True)
+class StartScreen:
+    """共享屏幕: one's own screen is on everybody's from now; the bench ends another's by starting its own."""
+
+    type: ClassVar[str] = "screen.start"
+
+
+@dataclass(frozen=True, slots=True)
+class StopScreen:
+    """停止共享屏幕: one's own, or (presiding judge, clerk) another's."""
+
+    participant_id: ParticipantId | None = None  # None: one's own
+    type: ClassVar[str] = "screen.stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +280,7 @@ class RecordGap:
     """The server states that a span of a track is missing, with cause; never refused."""
 
     participant_id: ParticipantId
-    kind: str  # audio | video
+    kind: str  # audio | video | screen
     t0_ms: int
     t1_ms: int
     cause: str  # media_restart | disk_full | overflow …
@@ -245,17 +293,25 @@ MoveCommand = OpenLobby | OpenSitting | Adjourn | Resume | Close | Cancel | Susp
 FloorCommand = GiveFloor | OpenFloor | MuteParticipant | UnmuteParticipant | MuteAll
 """Whom the court lets be heard."""
 
-OwnCommand = RaiseHand | LowerHand | SetMicrophone | SetCamera
+OwnCommand = RaiseHand | LowerHand | SetMicrophone
 """What each person does for themself."""
+
+CameraCommand = SetCamera | RequestCameraLeave | WithdrawCameraRequest | AllowCameraOff | ReportDifficulty
+"""Who is in the picture, and why not."""
 
 AttendanceCommand = Enter | Leave | Exclude | Admit | MarkAttendance | CallWitness | DismissWitness
 """Who is in the courtroom."""
 
-ExhibitCommand = AllowPresenting | ShowExhibit | WithdrawExhibit
+ScreenCommand = StartScreen | StopScreen
+"""Whose own screen is on everybody's."""
+
+ExhibitCommand = AllowPresenting | ShowExhibit | WithdrawExhibit | ScreenCommand
 """What is on everybody's screen."""
 
 RecordCommand = AddNote | RecordGap
 """What is written into the record by hand or by the server."""
 
-Command = MoveCommand | GoToStage | FloorCommand | OwnCommand | AttendanceCommand | ExhibitCommand | RecordCommand
+Command = (
+    MoveCommand | GoToStage | FloorCommand | OwnCommand | CameraCommand | AttendanceCommand | ExhibitCommand | RecordCommand
+)  # fmt: skip
 """All commands; procedure.decide() matches on them exhaustively."""

@@ -14,6 +14,8 @@ from hearing.commands import (
     Leave,
     MarkAttendance,
 )
+from hearing.decisions_camera import withdrawn_request
+from hearing.decisions_screen import stopped_screen, withdrawn_exhibit
 from hearing.decisions_speech import lowered_hand, released_floor
 from hearing.errors import InvalidField, NotNow, NotPermitted, RoomFull
 from hearing.model import BENCH, ISOLATED_UNTIL_CALLED, Participant, ParticipantId
@@ -57,13 +59,13 @@ def _enter(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
 
 
 def _leave(scene: Scene, person: Participant, cause: str) -> tuple[e.Event, ...]:
-    """Who leaves keeps the floor and the raised hand: a lost line is no waiver."""
+    """Who leaves keeps the floor and the raised hand: a lost line is no waiver. A shared screen went with the line."""
     if cause not in LEAVE_CAUSES:
         raise InvalidField("离开原因无效。", field="cause")
     sitting = scene.sitting
     if sitting.state in OVER or person.id not in sitting.present:
         return ()
-    return (e.ParticipantLeft(scene.now, person.id, cause),)
+    return (*stopped_screen(scene, person.id), e.ParticipantLeft(scene.now, person.id, cause))
 
 
 def _exclude(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
@@ -114,8 +116,8 @@ def _dismiss(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
 
 
 def _cleared(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
-    """Whoever is taken out of the courtroom loses the floor, the raised hand and the screen."""
-    showing = scene.sitting.showing
-    own = showing is not None and showing.presenter_id == person.id
-    taken_down = (e.ExhibitWithdrawn(scene.now, showing.exhibit_id, showing.page),) if showing and own else ()
-    return (*taken_down, *released_floor(scene, person.id), *lowered_hand(scene, person.id))
+    """Whoever is taken out of the courtroom loses everybody's screen, the floor, the raised hand and the request."""
+    return (
+        *withdrawn_exhibit(scene, person.id), *stopped_screen(scene, person.id), *released_floor(scene, person.id),
+        *lowered_hand(scene, person.id), *withdrawn_request(scene, person.id),
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from hearing.commands import (
     Resume,
     SuspendForFault,
 )
+from hearing.decisions_screen import stopped_screen, withdrawn_exhibit
 from hearing.errors import InvalidField
 from hearing.model import Stage
 from hearing.scene import CAUSE_CHARACTERS, Scene, bounded_text
@@ -65,6 +66,5 @@ def decide_stage(scene: Scene, command: GoToStage) -> tuple[e.Event, ...]:
 
 
 def _take_down(scene: Scene) -> tuple[e.Event, ...]:
-    """Nothing stays on the screen out of session: the showing ends where the recording pauses."""
-    showing = scene.sitting.showing
-    return (e.ExhibitWithdrawn(scene.now, showing.exhibit_id, showing.page),) if showing else ()
+    """Nothing stays on everybody's screen out of session: what is shown ends where the recording pauses."""
+    return (*withdrawn_exhibit(scene), *stopped_screen(scene))

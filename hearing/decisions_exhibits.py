@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hearing import events as e
 from hearing.commands import (
     AddNote,
@@ -10,8 +12,11 @@ from hearing.commands import (
     RecordCommand,
     RecordGap,
     ShowExhibit,
+    StartScreen,
+    StopScreen,
     WithdrawExhibit,
 )
+from hearing.decisions_screen import decide_screen, ended_for, stopped_screen, withdrawn_exhibit
 from hearing.errors import InvalidField, NotPermitted
 from hearing.model import PARTIES, ExhibitRef, Participant, ParticipantId, Role, Side
 from hearing.permissions import acts_for, may_show, may_withdraw
@@ -27,6 +32,8 @@ def decide_exhibit(scene: Scene, command: ExhibitCommand) -> tuple[e.Event, ...]
             return _show(scene, scene.actor_person(), scene.exhibit(id_), page)
         case WithdrawExhibit():
             return _withdraw(scene, scene.actor_person())
+        case StartScreen() | StopScreen():
+            return decide_screen(scene, command)
 
 
 def decide_record(scene: Scene, command: RecordCommand) -> tuple[e.Event, ...]:
@@ -57,10 +64,15 @@ def _allow(scene: Scene, participant_id: ParticipantId, *, allowed: bool) -> tup
         raise InvalidField("只有当事人及其代理人出示己方证据。", field="participant_id")
     if allowed == (person.id in scene.sitting.may_present):
         return ()
-    showing = scene.sitting.showing
-    ends = showing is not None and not allowed and showing.presenter_id == person.id
-    taken_down = (e.ExhibitWithdrawn(scene.now, showing.exhibit_id, showing.page),) if showing and ends else ()
-    return (*taken_down, e.PresentingAllowed(scene.now, person.id, allowed))
+    ruled = e.PresentingAllowed(scene.now, person.id, allowed)
+    return (ruled,) if allowed else (*withdrawn_exhibit(scene, person.id), *_unshared(scene, person), ruled)
+
+
+def _unshared(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
+    """A shared screen ends with the leave it rested on: the sharer's own, or that of the party acted for."""
+    sharer = scene.hearing.participant(scene.sitting.screen) if scene.sitting.screen else None
+    without = replace(scene.sitting, may_present=scene.sitting.may_present - {person.id})
+    return stopped_screen(scene) if sharer and not may_show(scene.hearing, without, sharer) else ()
 
 
 def _show(scene: Scene, presenter: Participant, exhibit: ExhibitRef, page: int) -> tuple[e.Event, ...]:
@@ -74,13 +86,12 @@ def _show(scene: Scene, presenter: Participant, exhibit: ExhibitRef, page: int) 
     showing = scene.sitting.showing
     if showing and (showing.exhibit_id, showing.page, showing.presenter_id) == (exhibit.id, page, presenter.id):
         return ()
-    return (e.ExhibitShown(scene.now, exhibit.id, page, presenter.id),)
+    return (*ended_for(scene, presenter), e.ExhibitShown(scene.now, exhibit.id, page, presenter.id))
 
 
 def _withdraw(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
-    showing = scene.sitting.showing
-    if showing is None:
+    if scene.sitting.showing is None:
         return ()
     if not may_withdraw(scene.hearing, scene.sitting, person):
         raise NotPermitted("只能收回己方出示的证据。")
-    return (e.ExhibitWithdrawn(scene.now, showing.exhibit_id, showing.page),)
+    return withdrawn_exhibit(scene)

@@ -13,7 +13,6 @@ from hearing.commands import (
     OpenFloor,
     OwnCommand,
     RaiseHand,
-    SetCamera,
     SetMicrophone,
     UnmuteParticipant,
 )
@@ -51,9 +50,6 @@ def decide_own(scene: Scene, command: OwnCommand) -> tuple[e.Event, ...]:
         case SetMicrophone(on=on):
             person = scene.actor_person()
             return () if on == (person.id not in sitting.microphone_off) else (e.MicrophoneSet(now, person.id, on),)
-        case SetCamera(on=on):
-            person = scene.actor_person()
-            return () if on == (person.id not in sitting.camera_off) else (e.CameraSet(now, person.id, on),)
 
 
 def lowered_hand(scene: Scene, participant_id: ParticipantId) -> tuple[e.Event, ...]:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from hearing.model import (
+    CameraReason,
+    CameraRequest,
     ExhibitId,
     Hand,
     HandReason,
@@ -30,6 +32,10 @@ _SETS = (
     "microphone_off",
     "camera_off",
     "may_present",
+    "camera_leave",
+    "camera_failed",
+    "microphone_failed",
+    "in_background",
 )
 _TIMES = ("opened_at", "closed_at", "recess_at", "planned_resume_at", "updated_at")
 
@@ -45,6 +51,9 @@ def to_document(sitting: Sitting) -> dict[str, Any]:
         "stage": sitting.stage.value,
         "floor": sitting.floor,
         "hands": [[hand.participant_id, hand.reason.value, iso_utc(hand.raised_at)] for hand in sitting.hands],
+        "camera_requests": [
+            [asked.participant_id, asked.reason.value, iso_utc(asked.asked_at)] for asked in sitting.camera_requests
+        ],
         "showing": showing and [showing.exhibit_id, showing.page, showing.presenter_id, iso_utc(showing.since_at)],
         "screen": sitting.screen,
         "stages_entered": sorted(stage.value for stage in sitting.stages_entered),
@@ -55,9 +64,9 @@ def to_document(sitting: Sitting) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any]) -> Sitting:
-    """The sitting that to_document() wrote."""
+    """The sitting that to_document() wrote; a field that was not yet known when it was written has its default."""
     floor = document["floor"]
-    alike: dict[str, Any] = {name: frozenset(ParticipantId(id_) for id_ in document[name]) for name in _SETS}
+    alike: dict[str, Any] = {name: frozenset(ParticipantId(id_) for id_ in document.get(name, ())) for name in _SETS}
     alike |= {name: _read(document[name]) for name in _TIMES}
     return Sitting(
         id=SittingId(document["id"]),
@@ -67,8 +76,12 @@ def from_document(document: Mapping[str, Any]) -> Sitting:
         stage=Stage(document["stage"]),
         floor=ParticipantId(floor) if floor else None,
         hands=tuple(Hand(ParticipantId(who), HandReason(why), from_iso(at)) for who, why, at in document["hands"]),
+        camera_requests=tuple(
+            CameraRequest(ParticipantId(who), CameraReason(why), from_iso(at))
+            for who, why, at in document.get("camera_requests", ())
+        ),
         showing=_showing(document["showing"]),
-        screen=document.get("screen"),  # absent in documents written before screens could be shared
+        screen=document.get("screen"),
         stages_entered=frozenset(Stage(stage) for stage in document["stages_entered"]),
         ledger_number=document["ledger_number"],
         **alike,

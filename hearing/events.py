@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import ClassVar, get_args, get_type_hints
 
-from hearing.model import ExhibitId, HandReason, ParticipantId, Stage
+from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, ParticipantId, Stage
 from hearing.timeline import from_iso, iso_utc
 
 JsonValue = str | int | bool | None
@@ -199,12 +199,50 @@ class MicrophoneSet:
 
 @dataclass(frozen=True, slots=True)
 class CameraSet:
-    """A person's own switch."""
+    """A person's own switch, or off by the leave just given. Switching on ends the leave."""
 
     at: datetime
     participant_id: ParticipantId
     on: bool
     type: ClassVar[str] = "camera.set"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLeaveRequested:
+    """申请关闭摄像头."""
+
+    at: datetime
+    participant_id: ParticipantId
+    reason: CameraReason
+    type: ClassVar[str] = "camera.leave_requested"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraRequestWithdrawn:
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "camera.request_withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraLeaveRuled:
+    """准许关闭摄像头; not `allowed`: refused, or the leave is over (保持出镜)."""
+
+    at: datetime
+    participant_id: ParticipantId
+    allowed: bool
+    type: ClassVar[str] = "camera.leave_ruled"
+
+
+@dataclass(frozen=True, slots=True)
+class DifficultyReported:
+    """A person's page reported what hinders the person, or that it is over."""
+
+    at: datetime
+    participant_id: ParticipantId
+    difficulty: Difficulty
+    on: bool
+    type: ClassVar[str] = "difficulty.reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +274,22 @@ class ExhibitWithdrawn:
     exhibit_id: ExhibitId
     page: int
     type: ClassVar[str] = "exhibit.withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenStarted:
+    """共享屏幕: this person's screen is on everybody's; nothing else is."""
+
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "screen.started"
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenStopped:
+    at: datetime
+    participant_id: ParticipantId
+    type: ClassVar[str] = "screen.stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +326,7 @@ class GapRecorded:
 
     at: datetime
     participant_id: ParticipantId
-    kind: str  # audio | video
+    kind: str  # audio | video | screen
     t0_ms: int
     t1_ms: int
     cause: str
@@ -283,14 +337,18 @@ MoveEvent = (
     LobbyOpened | SittingOpened | SittingAdjourned | SittingResumed | SittingSuspended | SittingClosed | SittingCancelled
 )  # fmt: skip
 FloorEvent = FloorGiven | FloorOpened | ParticipantMuted | ParticipantUnmuted
-OwnEvent = HandRaised | HandLowered | MicrophoneSet | CameraSet
+OwnEvent = HandRaised | HandLowered | MicrophoneSet
+CameraEvent = CameraSet | CameraLeaveRequested | CameraRequestWithdrawn | CameraLeaveRuled | DifficultyReported
 AttendanceEvent = (
     ParticipantEntered | ParticipantLeft | ParticipantExcluded | ParticipantAdmitted | AttendanceMarked | WitnessCalled
     | WitnessDismissed
 )  # fmt: skip
 ExhibitEvent = PresentingAllowed | ExhibitShown | ExhibitWithdrawn
+ScreenEvent = ScreenStarted | ScreenStopped
 RecordEvent = NoteAdded | GapRecorded
-Event = MoveEvent | StageEntered | FloorEvent | OwnEvent | AttendanceEvent | ExhibitEvent | RecordEvent
+Event = (
+    MoveEvent | StageEntered | FloorEvent | OwnEvent | CameraEvent | AttendanceEvent | ExhibitEvent | ScreenEvent | RecordEvent
+)  # fmt: skip
 """All events; procedure.evolve() matches on them exhaustively."""
 
 TYPES: Mapping[str, type[Event]] = {event.type: event for event in get_args(Event)}

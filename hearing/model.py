@@ -85,6 +85,23 @@ class HandReason(StrEnum):
     HEALTH = "health"  # 身体不适
 
 
+class CameraReason(StrEnum):
+    """Why a person asks to be out of the picture (申请关闭摄像头的事由)."""
+
+    HEALTH = "health"  # 身体不适
+    PRIVACY = "privacy"  # 个人隐私
+    NETWORK = "network"  # 网络不好，先保声音
+    OTHER = "other"  # 其他原因
+
+
+class Difficulty(StrEnum):
+    """What hinders a person now, as the own page reports it: a fact for the court, never a fault of the person (OLR-25)."""
+
+    CAMERA = "camera"  # 摄像头故障
+    MICROPHONE = "microphone"  # 麦克风故障
+    BACKGROUND = "background"  # 页面在后台: another application, a call, a locked phone
+
+
 @dataclass(frozen=True, slots=True)
 class Participant:
     """One person in one hearing; `label` is the short mark in the transcript (原1, 被代, 审 …)."""
@@ -126,6 +143,15 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraRequest:
+    """A wish for leave to switch the camera off, waiting for the presiding judge."""
+
+    participant_id: ParticipantId
+    reason: CameraReason
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Showing:
     """The exhibit page everyone is looking at now (出示)."""
 
@@ -157,6 +183,11 @@ class Sitting:
     court_muted: frozenset[ParticipantId] = frozenset()  # 法庭静音
     microphone_off: frozenset[ParticipantId] = frozenset()
     camera_off: frozenset[ParticipantId] = frozenset()
+    camera_leave: frozenset[ParticipantId] = frozenset()  # 准许关闭摄像头; others but the bench stay in the picture
+    camera_requests: tuple[CameraRequest, ...] = ()
+    camera_failed: frozenset[ParticipantId] = frozenset()  # reported by their pages, with the two below
+    microphone_failed: frozenset[ParticipantId] = frozenset()
+    in_background: frozenset[ParticipantId] = frozenset()
     may_present: frozenset[ParticipantId] = frozenset()  # allowed to show own exhibits
     hands: tuple[Hand, ...] = ()
     showing: Showing | None = None

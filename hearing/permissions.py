@@ -65,6 +65,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         c.CallWitness.type: Rule(_PRESIDING, _IN_SESSION),
         c.DismissWitness.type: Rule(_PRESIDING, _IN_SESSION),
         c.AllowPresenting.type: Rule(_PRESIDING, LIVE),
+        c.AllowCameraOff.type: Rule(_PRESIDING, LIVE),
         # The clerk's desk.
         c.MarkAttendance.type: Rule(_CLERK, LIVE),
         c.AddNote.type: Rule(_CLERK, LIVE),
@@ -73,8 +74,13 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         c.LowerHand.type: Rule(_SENDERS - BENCH | _PRESIDING | _CLERK, LIVE),
         c.SetMicrophone.type: Rule(_SENDERS, LIVE | {_S.SCHEDULED}),
         c.SetCamera.type: Rule(_SENDERS, LIVE | {_S.SCHEDULED}),
+        c.RequestCameraLeave.type: Rule(_SENDERS - BENCH, _IN_SESSION),
+        c.WithdrawCameraRequest.type: Rule(_SENDERS - BENCH, LIVE),
+        c.ReportDifficulty.type: Rule(_SENDERS, LIVE),
         c.ShowExhibit.type: Rule(_PRESIDING | _CLERK | _SIDES, _IN_SESSION),
         c.WithdrawExhibit.type: Rule(_PRESIDING | _CLERK | _SIDES, _IN_SESSION),
+        c.StartScreen.type: Rule(_PRESIDING | _CLERK | _SIDES, _IN_SESSION),
+        c.StopScreen.type: Rule(_PRESIDING | _CLERK | _SIDES, _IN_SESSION),
         # What the server does in a person's name. Coming and going when all is over is not an error, and not an event.
         c.Enter.type: Rule(_EVERYONE, LIVE | {_S.SCHEDULED} | OVER, by_server=True),
         c.Leave.type: Rule(_EVERYONE, LIVE | {_S.SCHEDULED} | OVER, by_server=True),
@@ -105,10 +111,32 @@ def allowed(hearing: Hearing, sitting: Sitting, participant: Participant) -> fro
         return frozenset()
     if participant.role in _SIDES:
         if not may_show(hearing, sitting, participant):
-            names.discard(c.ShowExhibit.type)
+            names -= {c.ShowExhibit.type, c.StartScreen.type}
         if not may_withdraw(hearing, sitting, participant):
             names.discard(c.WithdrawExhibit.type)
-    return frozenset(names)
+        if sitting.screen is not None and sitting.screen != participant.id:
+            names -= {c.ShowExhibit.type, c.StartScreen.type}
+        if sitting.screen != participant.id:
+            names.discard(c.StopScreen.type)
+    return frozenset(names - _useless_camera_commands(sitting, participant))
+
+
+def must_be_seen(sitting: Sitting, participant: Participant) -> bool:
+    """Whether this person may not leave the picture now: in session, in the courtroom, not of the bench, without leave."""
+    if sitting.state is not SittingState.IN_SESSION or participant.role in BENCH | SILENT:
+        return False
+    return place_of(sitting, participant) is Place.COURTROOM and participant.id not in sitting.camera_leave
+
+
+def _useless_camera_commands(sitting: Sitting, participant: Participant) -> frozenset[str]:
+    """The camera commands that could only be refused, or change nothing."""
+    asks = any(request.participant_id == participant.id for request in sitting.camera_requests)
+    useless = {c.RequestCameraLeave.type if asks else c.WithdrawCameraRequest.type}
+    if not must_be_seen(sitting, participant):
+        useless.add(c.RequestCameraLeave.type)
+    elif participant.id not in sitting.camera_off:
+        useless.add(c.SetCamera.type)
+    return frozenset(useless)
 
 
 def acts_for(hearing: Hearing, participant: Participant) -> Participant:
@@ -118,7 +146,7 @@ def acts_for(hearing: Hearing, participant: Participant) -> Participant:
 
 
 def may_show(hearing: Hearing, sitting: Sitting, participant: Participant) -> bool:
-    """Whether this person may put an exhibit of the own side on the screen now.
+    """Whether this person may put an exhibit of the own side, or the own screen, on everybody's screen now.
 
     With the judge's leave, given to the person or the party acted for, or while holding the floor in 举证质证.
     """

@@ -8,10 +8,22 @@ from datetime import datetime
 from hearing import commands as c
 from hearing import events as e
 from hearing.decisions_attendance import decide_attendance
+from hearing.decisions_camera import decide_camera
 from hearing.decisions_course import decide_move, decide_stage
 from hearing.decisions_exhibits import decide_exhibit, decide_record
 from hearing.decisions_speech import decide_floor, decide_own
-from hearing.model import Actor, Context, Hand, Hearing, Showing, Sitting, Stage
+from hearing.model import (
+    Actor,
+    CameraRequest,
+    Context,
+    Difficulty,
+    Hand,
+    Hearing,
+    ParticipantId,
+    Showing,
+    Sitting,
+    Stage,
+)
 from hearing.permissions import require
 from hearing.scene import Scene
 from hearing.states import Move, after
@@ -40,11 +52,13 @@ def decide(
             return decide_move(scene, command)
         case c.GiveFloor() | c.OpenFloor() | c.MuteParticipant() | c.UnmuteParticipant() | c.MuteAll():
             return decide_floor(scene, command)
-        case c.RaiseHand() | c.LowerHand() | c.SetMicrophone() | c.SetCamera():
+        case c.RaiseHand() | c.LowerHand() | c.SetMicrophone():
             return decide_own(scene, command)
+        case c.SetCamera() | c.RequestCameraLeave() | c.WithdrawCameraRequest() | c.AllowCameraOff() | c.ReportDifficulty():
+            return decide_camera(scene, command)
         case c.Enter() | c.Leave() | c.Exclude() | c.Admit() | c.MarkAttendance() | c.CallWitness() | c.DismissWitness():
             return decide_attendance(scene, command)
-        case c.AllowPresenting() | c.ShowExhibit() | c.WithdrawExhibit():
+        case c.AllowPresenting() | c.ShowExhibit() | c.WithdrawExhibit() | c.StartScreen() | c.StopScreen():
             return decide_exhibit(scene, command)
         case c.AddNote() | c.RecordGap():
             return decide_record(scene, command)
@@ -60,8 +74,13 @@ def evolve(sitting: Sitting, event: e.Event, number: int) -> Sitting:
             changed = _after_move(sitting, event)
         case e.FloorGiven() | e.FloorOpened() | e.ParticipantMuted() | e.ParticipantUnmuted():
             changed = _after_floor(sitting, event)
-        case e.HandRaised() | e.HandLowered() | e.MicrophoneSet() | e.CameraSet():
+        case e.HandRaised() | e.HandLowered() | e.MicrophoneSet():
             changed = _after_own(sitting, event)
+        case (
+            e.CameraSet() | e.CameraLeaveRequested() | e.CameraRequestWithdrawn() | e.CameraLeaveRuled()
+            | e.DifficultyReported()
+        ):  # fmt: skip
+            changed = _after_camera(sitting, event)
         case (
             e.ParticipantEntered() | e.ParticipantLeft() | e.ParticipantExcluded() | e.ParticipantAdmitted()
             | e.AttendanceMarked() | e.WitnessCalled() | e.WitnessDismissed()
@@ -69,6 +88,10 @@ def evolve(sitting: Sitting, event: e.Event, number: int) -> Sitting:
             changed = _after_attendance(sitting, event)
         case e.PresentingAllowed() | e.ExhibitShown() | e.ExhibitWithdrawn():
             changed = _after_exhibit(sitting, event)
+        case e.ScreenStarted(participant_id=id_):
+            changed = replace(sitting, screen=id_)
+        case e.ScreenStopped():
+            changed = replace(sitting, screen=None)
         case e.NoteAdded() | e.GapRecorded():
             changed = sitting
     return replace(changed, ledger_number=number, updated_at=event.at)
@@ -103,8 +126,10 @@ def _enter_stage(sitting: Sitting, stage: Stage) -> Sitting:
 
 def _emptied(sitting: Sitting) -> Sitting:
     """When all is over nobody is connected, speaks, waits or shows."""
+    nobody: frozenset[ParticipantId] = frozenset()
     return replace(
-        sitting, present=frozenset(), floor=None, hands=(), showing=None, recess_at=None, planned_resume_at=None
+        sitting, present=nobody, floor=None, hands=(), showing=None, screen=None, recess_at=None, planned_resume_at=None,
+        camera_leave=nobody, camera_requests=(), camera_failed=nobody, microphone_failed=nobody, in_background=nobody,
     )  # fmt: skip
 
 
@@ -134,9 +159,45 @@ def _after_own(sitting: Sitting, event: e.OwnEvent) -> Sitting:
         case e.MicrophoneSet(participant_id=id_, on=on):
             off = sitting.microphone_off
             return replace(sitting, microphone_off=off - {id_} if on else off | {id_})
-        case e.CameraSet(participant_id=id_, on=on):
-            off = sitting.camera_off
-            return replace(sitting, camera_off=off - {id_} if on else off | {id_})
+
+
+def _after_camera(sitting: Sitting, event: e.CameraEvent) -> Sitting:
+    id_ = event.participant_id
+    match event:
+        case e.CameraSet(on=True):
+            return replace(_without_camera_wish(sitting, id_), camera_off=sitting.camera_off - {id_})
+        case e.CameraSet():
+            return replace(sitting, camera_off=sitting.camera_off | {id_})
+        case e.CameraLeaveRequested(at=at, reason=reason):
+            others = tuple(asked for asked in sitting.camera_requests if asked.participant_id != id_)
+            return replace(sitting, camera_requests=(*others, CameraRequest(id_, reason, at)))
+        case e.CameraRequestWithdrawn():
+            requests = tuple(asked for asked in sitting.camera_requests if asked.participant_id != id_)
+            return replace(sitting, camera_requests=requests)
+        case e.CameraLeaveRuled(allowed=allowed):
+            ruled = _without_camera_wish(sitting, id_)
+            return replace(ruled, camera_leave=ruled.camera_leave | {id_}) if allowed else ruled
+        case e.DifficultyReported(difficulty=difficulty, on=on):
+            return _after_difficulty(sitting, id_, difficulty, on=on)
+
+
+def _without_camera_wish(sitting: Sitting, id_: ParticipantId) -> Sitting:
+    """Neither leave to be out of the picture nor a request for it."""
+    requests = tuple(asked for asked in sitting.camera_requests if asked.participant_id != id_)
+    return replace(sitting, camera_leave=sitting.camera_leave - {id_}, camera_requests=requests)
+
+
+def _after_difficulty(sitting: Sitting, id_: ParticipantId, difficulty: Difficulty, *, on: bool) -> Sitting:
+    def changed(people: frozenset[ParticipantId]) -> frozenset[ParticipantId]:
+        return people | {id_} if on else people - {id_}
+
+    match difficulty:
+        case Difficulty.CAMERA:
+            return replace(sitting, camera_failed=changed(sitting.camera_failed))
+        case Difficulty.MICROPHONE:
+            return replace(sitting, microphone_failed=changed(sitting.microphone_failed))
+        case Difficulty.BACKGROUND:
+            return replace(sitting, in_background=changed(sitting.in_background))
 
 
 def _after_attendance(sitting: Sitting, event: e.AttendanceEvent) -> Sitting:
@@ -144,9 +205,9 @@ def _after_attendance(sitting: Sitting, event: e.AttendanceEvent) -> Sitting:
         case e.ParticipantEntered(participant_id=id_):
             return replace(sitting, present=sitting.present | {id_})
         case e.ParticipantLeft(participant_id=id_):
-            return replace(sitting, present=sitting.present - {id_})
+            return replace(_without_difficulties(sitting, id_), present=sitting.present - {id_})
         case e.ParticipantExcluded(participant_id=id_):
-            return replace(sitting, excluded=sitting.excluded | {id_})
+            return replace(sitting, excluded=sitting.excluded | {id_}, camera_leave=sitting.camera_leave - {id_})
         case e.ParticipantAdmitted(participant_id=id_):
             return replace(sitting, excluded=sitting.excluded - {id_})
         case e.AttendanceMarked(participant_id=id_, attended=attended):
@@ -160,7 +221,16 @@ def _after_attendance(sitting: Sitting, event: e.AttendanceEvent) -> Sitting:
                 excluded=sitting.excluded - {id_},
             )
         case e.WitnessDismissed(participant_id=id_):
-            return replace(sitting, called=sitting.called - {id_}, dismissed=sitting.dismissed | {id_})
+            gone = replace(sitting, called=sitting.called - {id_}, dismissed=sitting.dismissed | {id_})
+            return replace(gone, camera_leave=sitting.camera_leave - {id_})
+
+
+def _without_difficulties(sitting: Sitting, id_: ParticipantId) -> Sitting:
+    """What a page reported ends with the page."""
+    return replace(
+        sitting, camera_failed=sitting.camera_failed - {id_}, microphone_failed=sitting.microphone_failed - {id_},
+        in_background=sitting.in_background - {id_},
+    )  # fmt: skip
 
 
 def _after_exhibit(sitting: Sitting, event: e.ExhibitEvent) -> Sitting:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hearing import events as law
-from hearing.model import ExhibitId, HandReason, Hearing, ParticipantId, Role, Stage
+from hearing.model import Difficulty, ExhibitId, HandReason, Hearing, ParticipantId, Role, Stage
 from hearing.stages import STAGE_NAMES
 from hearing.timeline import local_date_time
 
@@ -35,8 +35,11 @@ _PERSON_ACTS: Mapping[type, str] = MappingProxyType(
         law.ParticipantAdmitted: "准许{who}入庭",
         law.WitnessCalled: "传{who}到庭",
         law.WitnessDismissed: "{who}退庭",
+        law.ScreenStarted: "{who}共享屏幕",
+        law.ScreenStopped: "{who}停止共享屏幕",
     }
 )
+_DIFFICULTIES: Mapping[Difficulty, str] = MappingProxyType({Difficulty.CAMERA: "摄像头", Difficulty.MICROPHONE: "麦克风"})
 _OWN_WORDS = frozenset({Stage.PREPARATION, Stage.OPENING, Stage.CLOSING})  # said by the act itself: 宣布开庭, 宣布闭庭
 _ORDER = list(Stage)
 
@@ -62,7 +65,9 @@ def act_text(
 
     `exhibits` gives each exhibit's mark (exhibit_mark); `actor_role` names who gave the order, the presiding judge if None.
     """
-    words = _court_act(event, ROLE_NAMES[actor_role or Role.PRESIDING_JUDGE]) or _person_act(event, hearing, exhibits)
+    who = person_mark(hearing, getattr(event, "participant_id", None))
+    actor = ROLE_NAMES[actor_role or Role.PRESIDING_JUDGE]
+    words = _court_act(event, actor) or _person_act(event, who) or _shown_act(event, who, exhibits)
     return f"（{words}）" if words else None
 
 
@@ -87,19 +92,30 @@ def _court_act(event: law.Event, actor: str) -> str | None:
             return None
 
 
-def _person_act(event: law.Event, hearing: Hearing, exhibits: Mapping[ExhibitId, str]) -> str | None:
-    who = person_mark(hearing, getattr(event, "participant_id", None))
+def _shown_act(event: law.Event, who: str, exhibits: Mapping[ExhibitId, str]) -> str | None:
     match event:
-        case law.AttendanceMarked(attended=attended):
-            return f"{who}到庭" if attended else f"撤销{who}的到庭记载"
-        case law.HandRaised(reason=HandReason.OBJECTION):
-            return f"{who}提出异议"
         case law.PresentingAllowed(allowed=True):
             return f"准许{who}出示证据"
         case law.ExhibitShown(exhibit_id=exhibit_id, page=page):
             return f"出示{exhibits.get(exhibit_id, '证据')}第{page}页"
         case law.ExhibitWithdrawn(exhibit_id=exhibit_id):
             return f"收回出示{exhibits.get(exhibit_id, '证据')}"
+        case _:
+            return None
+
+
+def _person_act(event: law.Event, who: str) -> str | None:
+    match event:
+        case law.AttendanceMarked(attended=attended):
+            return f"{who}到庭" if attended else f"撤销{who}的到庭记载"
+        case law.HandRaised(reason=HandReason.OBJECTION):
+            return f"{who}提出异议"
+        case law.CameraLeaveRequested():  # the reason is for the bench, and in the ledger
+            return f"{who}申请关闭摄像头"
+        case law.CameraLeaveRuled(allowed=allowed):
+            return f"准许{who}关闭摄像头" if allowed else f"要求{who}保持出镜"
+        case law.DifficultyReported(difficulty=difficulty, on=on) if difficulty in _DIFFICULTIES:
+            return f"{who}的{_DIFFICULTIES[difficulty]}{'发生故障' if on else '恢复正常'}"
         case law.ParticipantLeft(cause="lost"):
             return f"{who}连接中断"
         case _:

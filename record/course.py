@@ -1,14 +1,24 @@
-"""The course of a sitting (庭审经过) read out of its ledger: intervals, stages, showings, and where each person was."""
+"""The course of a sitting (庭审经过) read out of its ledger: intervals, stages, what was shown, where each person was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from hearing import events as law
 from hearing.ledger import Recorded
-from hearing.model import BENCH, ISOLATED_UNTIL_CALLED, ExhibitId, Hearing, ParticipantId, Role, SittingState, Stage
+from hearing.model import (
+    BENCH,
+    ISOLATED_UNTIL_CALLED,
+    Difficulty,
+    ExhibitId,
+    Hearing,
+    ParticipantId,
+    Role,
+    SittingState,
+    Stage,
+)
 from hearing.timeline import t_ms
 
 Span = tuple[int, int]
@@ -42,6 +52,15 @@ class ShownPage:
     exhibit_id: ExhibitId
     page: int
     presenter_id: ParticipantId
+    t0_ms: int
+    t1_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedScreen:
+    """A person's own screen on everybody's (共享屏幕)."""
+
+    participant_id: ParticipantId
     t0_ms: int
     t1_ms: int
 
@@ -123,15 +142,38 @@ def showings(course: Course) -> list[ShownPage]:
     return shown
 
 
+def screens(course: Course) -> list[SharedScreen]:
+    """Every sharing of a screen, from its start to its stop; the law stops it before a break and before its person leaves."""
+    shared: list[SharedScreen] = []
+    running: tuple[int, ParticipantId] | None = None
+    for entry in course.entries:
+        match entry.event:
+            case law.ScreenStarted(participant_id=id_):
+                running = (course.ms(entry.at), id_)
+            case law.ScreenStopped() if running:
+                shared.append(SharedScreen(running[1], running[0], course.ms(entry.at)))
+                running = None
+            case _:
+                pass
+    if running:
+        shared.append(SharedScreen(running[1], running[0], course.end_ms))
+    return shared
+
+
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Spans that explain why nothing of a person was to be recorded. `lost` are those of `absent` that began unmeant."""
+    """Spans that explain why nothing of a person was to be recorded. `lost` are those of `absent` that began unmeant.
+
+    In those of `hindered`, reported by the person's page, something was to be recorded and could not be.
+    """
 
     absent: tuple[Span, ...]
     lost: tuple[Span, ...]
     outside: tuple[Span, ...]  # isolated, dismissed, sent to the waiting area
     camera_off: tuple[Span, ...]
     muted: tuple[Span, ...]  # by the court, by own switch, or while another held the floor
+    not_shared: tuple[Span, ...]  # the screen, nearly always
+    hindered: Mapping[Difficulty, tuple[Span, ...]]
 
 
 def whereabouts(course: Course, hearing: Hearing, participant_id: ParticipantId) -> Whereabouts:
@@ -139,7 +181,7 @@ def whereabouts(course: Course, hearing: Hearing, participant_id: ParticipantId)
     person = hearing.participant(participant_id)
     role = person.role if person else Role.OBSERVER
     now = {"present": False, "inside": role not in ISOLATED_UNTIL_CALLED, "camera": True, "microphone": True, "unmuted": True}
-    now |= {"floor": True, "meant": True}
+    now |= {"floor": True, "meant": True, "shared": False} | dict.fromkeys(_HINDERED.values(), False)
     states: list[tuple[int, dict[str, bool]]] = [(0, dict(now))]
     for entry in course.entries:
         now |= _change(entry.event, participant_id, bench=role in BENCH)
@@ -152,13 +194,17 @@ def whereabouts(course: Course, hearing: Hearing, participant_id: ParticipantId)
         outside=_joined(span for span, s in held if not s["inside"]),
         camera_off=_joined(span for span, s in held if not s["camera"]),
         muted=_joined(span for span, s in held if not (s["microphone"] and s["unmuted"] and s["floor"])),
+        not_shared=_joined(span for span, s in held if not s["shared"]),
+        hindered={kind: _joined(span for span, s in held if s[name]) for kind, name in _HINDERED.items()},
     )
 
 
+_HINDERED = {difficulty: f"hindered_by_{difficulty}" for difficulty in Difficulty}
 _SWITCHES: dict[type, tuple[str, bool]] = {
     law.ParticipantExcluded: ("inside", False), law.WitnessDismissed: ("inside", False),
     law.ParticipantAdmitted: ("inside", True), law.WitnessCalled: ("inside", True),
     law.ParticipantMuted: ("unmuted", False), law.ParticipantUnmuted: ("unmuted", True),
+    law.ScreenStarted: ("shared", True), law.ScreenStopped: ("shared", False),
 }  # fmt: skip
 
 
@@ -172,9 +218,11 @@ def _change(event: law.Event, me: ParticipantId, *, bench: bool) -> dict[str, bo
         case law.ParticipantEntered():
             return {"present": True, "meant": True}
         case law.ParticipantLeft(cause=cause):
-            return {"present": False, "meant": cause == "left"}
+            return {"present": False, "meant": cause == "left"} | dict.fromkeys(_HINDERED.values(), False)
         case law.CameraSet(on=on):
             return {"camera": on}
+        case law.DifficultyReported(difficulty=difficulty, on=on):
+            return {_HINDERED[difficulty]: on}
         case law.MicrophoneSet(on=on):
             return {"microphone": on}
         case _:

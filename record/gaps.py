@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hearing import events as law
-from hearing.model import Hearing, ParticipantId, Role
-from record.course import Course, Span, whereabouts
+from hearing.audience import Kind
+from hearing.model import Difficulty, Hearing, ParticipantId, Role
+from record.course import Course, Span, Whereabouts, whereabouts
 from record.verify import COVER_MS, subtract
 
 EDGE_MS = 1000  # at the edges of an interval: first key frame, last packet
@@ -49,19 +50,15 @@ def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
     What the recorder reported counts also where there is a segment: there, silence stands for what was lost.
     """
     who = whereabouts(course, hearing, track.participant_id)
-    off = who.camera_off if track.kind == "video" else who.muted
+    switched = _switched(who, track.kind)
     reported: list[tuple[Sequence[Span], str, int | None]] = [
         (((event.t0_ms, event.t1_ms),), event.cause, entry.number)
         for entry in course.entries
         if isinstance(event := entry.event, law.GapRecorded)
         and (event.participant_id, event.kind) == (track.participant_id, track.kind)
     ]
-    known = (
-        (who.absent, "absent"),
-        (who.outside, "outside"),
-        (off, "camera_off" if off is who.camera_off else "muted"),
-    )
-    silent = [*who.absent, *who.outside, *off]
+    known = ((who.absent, "absent"), (who.outside, "outside"), *switched)
+    silent = [*who.absent, *who.outside, *switched[0][0]]
     gaps: list[Gap] = []
     for interval in course.recorded():
         unreported = [interval]
@@ -77,6 +74,18 @@ def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
                 if rest[1] - rest[0] > COVER_MS:
                     gaps.append(_gap(track, rest, _edge_cause(rest, interval, silent, who.lost, track), None))
     return sorted(gaps, key=lambda gap: (gap.t0_ms, gap.t1_ms))
+
+
+def _switched(who: Whereabouts, kind: str) -> list[tuple[tuple[Span, ...], str]]:
+    """Why a person who is here sends nothing of a kind: first what is as it should be, then what went wrong."""
+    background = (who.hindered[Difficulty.BACKGROUND], "in_background")
+    match kind:
+        case Kind.SCREEN:
+            return [(who.not_shared, "not_shared")]
+        case Kind.VIDEO:
+            return [(who.camera_off, "camera_off"), (who.hindered[Difficulty.CAMERA], "camera_failed"), background]
+        case _:
+            return [(who.muted, "muted"), (who.hindered[Difficulty.MICROPHONE], "microphone_failed"), background]
 
 
 def owed_tracks(course: Course, hearing: Hearing) -> list[str]:

@@ -9,7 +9,7 @@ from evidence.integrity import ACCEPTED
 from evidence.model import Exhibit
 from hearing.model import PANEL, Role
 from hearing.timeline import iso_utc
-from record.course import Course, intervals, showings, stages
+from record.course import Course, intervals, screens, showings, stages
 from record.gaps import gaps_of, owed_tracks
 from record.model import Material, Segment
 from record.verify import BENIGN, MANIFEST_SCHEMA, canonical, first_chain_hash, merkle_root
@@ -62,6 +62,7 @@ def build(material: Material, course: Course, transcript: Mapping[str, SealedFil
         "gaps": [asdict(gap) for gap in gaps],
         "exhibits": exhibits,
         "showings": _showings(material, course),
+        "screens": [asdict(shared) for shared in screens(course)],
         "transcripts": [
             {
                 "version": 1, "kind": "machine_draft", "path": draft.path, "sha256": draft.sha256, "lines": lines,

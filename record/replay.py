@@ -11,7 +11,7 @@ from hearing.model import Hearing, Participant, Role, Sitting
 from hearing.timeline import Clock
 from record import store
 from record.check import Checked, check_sitting
-from record.course import Course, course_of, intervals, showings, stages
+from record.course import Course, course_of, intervals, screens, showings, stages
 from record.gaps import gaps_of
 from record.lines import lines_of
 from record.links import exhibits_of_line, moments
@@ -53,6 +53,7 @@ async def record_view(database: Database, objects: ObjectStore, sitting_id: str,
         "stages": [asdict(stage) for stage in stages(course)],
         "exhibits": [_exhibit(material, index) for index in range(len(material.exhibits))],
         "showings": [asdict(shown) for shown in showings(course)],
+        "screens": [asdict(shared) for shared in screens(course)],
         "lines": [asdict(line) for line in lines],
         "proof": await _proof(material, objects, verification),
     }
@@ -84,7 +85,17 @@ def _participant(person: Participant, sitting: Sitting) -> dict[str, object]:
     isolated = person.role in (Role.WITNESS, Role.EXPERT) and person.id not in sitting.called | sitting.dismissed
     place = "dismissed" if person.id in sitting.dismissed else "isolated" if isolated else "courtroom"
     fields = ("id", "role", "name", "label", "represents")
-    marks = dict.fromkeys(("present", "may_speak", "may_present", "court_muted", "microphone_off", "camera_off"), False)
+    names = (
+        "present",
+        "may_speak",
+        "may_present",
+        "court_muted",
+        "microphone_off",
+        "camera_off",
+        "camera_leave",
+        "must_be_seen",
+    )
+    marks: dict[str, object] = {**dict.fromkeys(names, False), "difficulties": []}
     return (
         {name: getattr(person, name) for name in fields} | marks | {"attended": person.id in sitting.attended, "place": place}
     )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hearing import commands as law
-from hearing.model import HandReason, Procedure, Role, SittingState, Stage
+from hearing.model import CameraReason, Difficulty, HandReason, Procedure, Role, SittingState, Stage
 
 
 class Message(BaseModel):
@@ -30,7 +30,8 @@ COURT_COMMANDS: dict[str, type] = {
         law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.Cancel, law.GoToStage, law.GiveFloor,
         law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance,
         law.CallWitness, law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera,
-        law.AllowPresenting, law.ShowExhibit, law.WithdrawExhibit, law.AddNote,
+        law.RequestCameraLeave, law.WithdrawCameraRequest, law.AllowCameraOff, law.ReportDifficulty, law.AllowPresenting,
+        law.ShowExhibit, law.WithdrawExhibit, law.StartScreen, law.StopScreen, law.AddNote,
     )
 }  # fmt: skip
 """Commands of the law that a browser may send; the dataclasses of hearing/commands.py are their bodies."""
@@ -145,12 +146,23 @@ class ParticipantView(Message):
     court_muted: bool
     microphone_off: bool
     camera_off: bool
+    camera_leave: bool  # 准许关闭摄像头
+    must_be_seen: bool  # may not leave the picture now without leave
+    difficulties: list[Difficulty]  # reported by the person's page
 
 
 class HandView(Message):
     participant_id: str
     reason: HandReason
     raised_at: datetime
+
+
+class CameraRequestView(Message):
+    """申请关闭摄像头; told to the bench and to who asked."""
+
+    participant_id: str
+    reason: CameraReason
+    asked_at: datetime
 
 
 class ShowingView(Message):
@@ -207,7 +219,9 @@ class SittingView(Message):
     floor: str | None
     participants: list[ParticipantView]
     hands: list[HandView]
+    camera_requests: list[CameraRequestView]
     showing: ShowingView | None
+    screen: str | None  # whose screen is shared
     exhibits: list[ExhibitView]
     allowed: list[str]  # wire names of the commands this viewer may give now
     recording: Literal["off", "starting", "on", "fault", "stopped"]
@@ -560,6 +574,14 @@ class RecordShowing(Message):
     t1_ms: int
 
 
+class RecordScreen(Message):
+    """A person's screen on everybody's (共享屏幕)."""
+
+    participant_id: str
+    t0_ms: int
+    t1_ms: int
+
+
 class RecordProof(Message):
     """Outcome of the last verification of the stored record."""
 
@@ -587,6 +609,7 @@ class RecordView(Message):
     stages: list[RecordStage]
     exhibits: list[ExhibitView]
     showings: list[RecordShowing]
+    screens: list[RecordScreen]
     lines: list[CaptionView]
     proof: RecordProof
     viewer: str  # name and time for the watermark

@@ -13,10 +13,18 @@ from typing import Literal
 from evidence.model import Exhibit
 from hearing import permissions, stages
 from hearing.audience import Place, may_speak, place_of
-from hearing.model import BENCH, PARTIES, Hearing, Participant, Role, Sitting
+from hearing.model import BENCH, PARTIES, Difficulty, Hearing, Participant, Role, Sitting
 from hearing.states import LIVE, OVER
 from hearing.timeline import t_ms
-from signaling.protocol import ExhibitView, HandView, HearingView, ParticipantView, ShowingView, SittingView
+from signaling.protocol import (
+    CameraRequestView,
+    ExhibitView,
+    HandView,
+    HearingView,
+    ParticipantView,
+    ShowingView,
+    SittingView,
+)
 
 CASE_READERS = BENCH | PARTIES | {Role.AGENT, Role.INTERPRETER}
 """Who may read every exhibit during the hearing (an interpreter must)."""
@@ -67,8 +75,18 @@ def participant_view(sitting: Sitting, person: Participant) -> ParticipantView:
         present=person.id in sitting.present, attended=person.id in sitting.attended, place=place_of(sitting, person).value,
         may_speak=may_speak(sitting, person), may_present=person.id in sitting.may_present,
         court_muted=person.id in sitting.court_muted, microphone_off=person.id in sitting.microphone_off,
-        camera_off=person.id in sitting.camera_off,
+        camera_off=person.id in sitting.camera_off, camera_leave=person.id in sitting.camera_leave,
+        must_be_seen=permissions.must_be_seen(sitting, person), difficulties=difficulties_of(sitting, person),
     )  # fmt: skip
+
+
+def difficulties_of(sitting: Sitting, person: Participant) -> list[Difficulty]:
+    reported = {
+        Difficulty.CAMERA: sitting.camera_failed,
+        Difficulty.MICROPHONE: sitting.microphone_failed,
+        Difficulty.BACKGROUND: sitting.in_background,
+    }
+    return [difficulty for difficulty, people in reported.items() if person.id in people]
 
 
 def is_inside(sitting: Sitting, viewer: Participant) -> bool:
@@ -104,7 +122,11 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
             HandView(participant_id=hand.participant_id, reason=hand.reason, raised_at=hand.raised_at)
             for hand in sitting.hands if inside or hand.participant_id == viewer.id
         ],
-        showing=shown,
+        camera_requests=[
+            CameraRequestView(participant_id=asked.participant_id, reason=asked.reason, asked_at=asked.asked_at)
+            for asked in sitting.camera_requests if viewer.role in BENCH or asked.participant_id == viewer.id
+        ],
+        showing=shown, screen=sitting.screen if inside else None,
         exhibits=[exhibit_view(exhibit) for exhibit in scene.exhibits if may_open_exhibit(sitting, viewer, exhibit.id)],
         allowed=sorted(permissions.allowed(hearing, sitting, viewer)), recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",

@@ -17,7 +17,7 @@ PURE = {
     "hearing.states", "hearing.stages", "hearing.permissions", "hearing.audience", "hearing.timeline", "hearing.model",
     "hearing.commands", "hearing.events", "hearing.procedure", "hearing.ledger", "hearing.errors",
     "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
-    "hearing.scheduling", "hearing.documents",
+    "hearing.decisions_camera", "hearing.decisions_screen", "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.keyframes",
     "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",

@@ -28,6 +28,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "participant.unmute": {"participant_id": "?"}, "participant.exclude": {"participant_id": "?"}, "participant.admit": {"participant_id": "?"},
     "attendance.mark": {"participant_id": "?"}, "witness.call": {"participant_id": "?"}, "witness.dismiss": {"participant_id": "?"},
     "microphone.set": {"on": True}, "camera.set": {"on": True}, "exhibit.allow": {"participant_id": "?"},
+    "camera.request_leave": {"reason": "health"}, "camera.allow_off": {"participant_id": "?"}, "difficulty.report": {"difficulty": "camera"},
     "exhibit.show": {"exhibit_id": "exh_none"}, "note.add": {"text": "记一行"},
 }  # fmt: skip
 """A well-formed body for each command; nobody has the id `?`, so what the role may do fails later, for another reason."""

@@ -49,6 +49,15 @@ def test_a_called_witness_is_in_and_a_dismissed_one_is_out_for_good() -> None:
     assert not [g for g in table.grants if g.source == "witness" or pid("witness") in g.receivers]
 
 
+@pytest.mark.parametrize("change", [{"excluded": someone("plaintiff")}, {"present": PEOPLE - someone("plaintiff")}])
+def test_a_screen_is_sent_only_from_within_the_courtroom(change: dict[str, object]) -> None:
+    shared = sitting(screen=pid("plaintiff"))
+    table = grants(shared)
+    assert {source for source, kind in table if kind is Kind.SCREEN} == {"plaintiff"}
+    assert table["plaintiff", Kind.SCREEN] == table["plaintiff", Kind.VIDEO]
+    assert ("plaintiff", Kind.SCREEN) not in grants(replace(shared, **change))  # type: ignore[arg-type]
+
+
 def test_in_the_lobby_people_meet_but_nothing_is_recorded() -> None:
     table = grants(sitting(SittingState.LOBBY))
     assert table
@@ -70,6 +79,10 @@ def test_otherwise_nobody_gets_anything(state: SittingState) -> None:
         ({"camera_off": someone("plaintiff")}, {Kind.VIDEO}),
         ({"excluded": someone("plaintiff")}, {Kind.AUDIO, Kind.VIDEO}),
         ({"present": PEOPLE - someone("plaintiff")}, {Kind.AUDIO, Kind.VIDEO}),
+        (
+            {"camera_failed": someone("plaintiff"), "in_background": someone("plaintiff")},
+            set(),
+        ),  # packets that come are welcome
     ],
 )
 def test_what_takes_away_a_sources_grants(change: dict[str, object], lost: set[Kind]) -> None:

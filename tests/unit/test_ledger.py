@@ -12,7 +12,7 @@ import pytest
 
 from hearing import events as e
 from hearing.ledger import canonical, entry_bytes, first_link, package_line, read_entry, seal, verify
-from hearing.model import SYSTEM, HandReason, Stage
+from hearing.model import SYSTEM, Difficulty, HandReason, Stage
 from tests.courts import NINE, a_sitting, actor, pid
 
 SITTING = a_sitting().id
@@ -67,6 +67,7 @@ def test_every_event_survives_the_way_into_the_ledger_and_back() -> None:
         "stage": Stage.DEBATE,
         "previous": Stage.OPENING,
         "reason": HandReason.HEALTH,
+        "difficulty": Difficulty.CAMERA,
         "planned_resume_at": None,
     }
     for event_type in e.TYPES.values():

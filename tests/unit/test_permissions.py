@@ -9,7 +9,7 @@ import pytest
 
 from hearing import commands as c
 from hearing.errors import NotNow, NotPermitted, UserError
-from hearing.model import SYSTEM, HandReason, ParticipantId, Sitting, Stage
+from hearing.model import SYSTEM, CameraReason, Difficulty, HandReason, ParticipantId, Sitting, Stage
 from hearing.model import SittingState as S
 from hearing.permissions import RULES, allowed
 from hearing.procedure import decide
@@ -47,6 +47,12 @@ EXPECTED: dict[type[c.Command], tuple[set[str], set[S]]] = {
     c.LowerHand: (RAISERS | {"presiding", "clerk"}, LIVE),
     c.SetMicrophone: (SENDERS, LIVE | {S.SCHEDULED}),
     c.SetCamera: (SENDERS, LIVE | {S.SCHEDULED}),
+    c.RequestCameraLeave: (RAISERS, {S.IN_SESSION}),
+    c.WithdrawCameraRequest: (RAISERS, LIVE),
+    c.AllowCameraOff: ({"presiding"}, LIVE),
+    c.ReportDifficulty: (SENDERS, LIVE),
+    c.StartScreen: (SHOWERS, {S.IN_SESSION}),
+    c.StopScreen: (SHOWERS, {S.IN_SESSION}),
     c.ShowExhibit: (SHOWERS, {S.IN_SESSION}),
     c.WithdrawExhibit: (SHOWERS, {S.IN_SESSION}),
     c.Enter: (EVERYONE, set(S)),
@@ -61,6 +67,8 @@ COMMANDS: tuple[c.Command, ...] = (
     c.MuteAll(), c.Exclude(pid("observer")), c.Admit(pid("third")), c.CallWitness(pid("witness")), c.DismissWitness(pid("expert")),
     c.AllowPresenting(pid("defendant")), c.MarkAttendance(pid("plaintiff")), c.AddNote("记一行"), c.RaiseHand(HandReason.OBJECTION),
     c.LowerHand(), c.SetMicrophone(on=False), c.SetCamera(on=False), c.ShowExhibit(EXHIBITS[0].id), c.WithdrawExhibit(), c.Enter(),
+    c.RequestCameraLeave(CameraReason.HEALTH), c.WithdrawCameraRequest(), c.AllowCameraOff(pid("plaintiff")),
+    c.ReportDifficulty(Difficulty.CAMERA), c.StartScreen(), c.StopScreen(),
     c.Leave(), c.SuspendForFault("media_lost"), c.RecordGap(pid("plaintiff"), "audio", 0, 10, "media_restart"),
 )  # fmt: skip
 
@@ -108,8 +116,9 @@ def test_right_role_in_right_state_is_not_refused_for_either(command: c.Command)
     roles, states = EXPECTED[type(command)]
     for word, state in product(roles, states):
         error = refusal(state, command, word)
-        # The details (whose exhibit, whose hand) are the decisions' own affair, with their own tests.
-        assert not isinstance(error, NotPermitted | NotNow) or isinstance(command, c.ShowExhibit), (word, state, error)
+        # The details (whose exhibit, whose hand, whose camera) are the decisions' own affair, with their own tests.
+        detailed = isinstance(command, c.ShowExhibit | c.StartScreen | c.SetCamera | c.RequestCameraLeave)
+        assert not isinstance(error, NotPermitted | NotNow) or detailed, (word, state, error)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.type)
@@ -142,8 +151,17 @@ def test_the_page_is_told_what_the_table_says() -> None:
         told = allowed(hearing, in_state(state), person)
         table = {k.type for k, (roles, states) in EXPECTED.items() if word in roles and state in states}
         table -= {c.Enter.type, c.Leave.type}
+        table.discard(c.WithdrawCameraRequest.type)  # nothing was asked for
         if word in SHOWERS - {"presiding", "clerk"}:
-            table -= {c.ShowExhibit.type, c.WithdrawExhibit.type}  # no leave, nothing shown
+            table -= {
+                c.ShowExhibit.type,
+                c.WithdrawExhibit.type,
+                c.StartScreen.type,
+                c.StopScreen.type,
+            }  # no leave, nothing shown
+        if word in RAISERS and state is S.IN_SESSION:
+            seen = word not in {"third", "witness"}  # these two are not in the courtroom
+            table.discard(c.SetCamera.type if seen else c.RequestCameraLeave.type)
         assert told == table, (word, state)
 
 

@@ -187,8 +187,8 @@ def test_own_switches() -> None:
     court = in_session("plaintiff")
     assert court.do("plaintiff", c.SetMicrophone(on=True)) == ()
     assert kinds(court.do("plaintiff", c.SetMicrophone(on=False))) == ["microphone.set"]
-    assert kinds(court.do("plaintiff", c.SetCamera(on=False))) == ["camera.set"]
-    assert pid("plaintiff") in court.sitting.microphone_off & court.sitting.camera_off
+    assert kinds(court.do("clerk", c.SetCamera(on=False))) == ["camera.set"]
+    assert (court.sitting.microphone_off, court.sitting.camera_off) == ({pid("plaintiff")}, {pid("clerk")})
     court.do("plaintiff", c.SetMicrophone(on=True))
     assert pid("plaintiff") not in court.sitting.microphone_off
 

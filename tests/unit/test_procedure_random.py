@@ -17,7 +17,9 @@ from hearing.model import (
     ISOLATED_UNTIL_CALLED,
     SYSTEM,
     Actor,
+    CameraReason,
     Context,
+    Difficulty,
     ExhibitId,
     HandReason,
     ParticipantId,
@@ -53,6 +55,11 @@ commands: st.SearchStrategy[c.Command] = st.one_of(
     st.builds(c.SetCamera, st.booleans()),
     st.builds(c.AllowPresenting, anybody, st.booleans()),
     st.builds(c.ShowExhibit, st.sampled_from([e.id for e in EXHIBITS] + [ExhibitId("exh_none")]), st.integers(0, 4)),
+    st.sampled_from([c.StartScreen(), c.StartScreen(), c.StopScreen(), c.WithdrawCameraRequest()]),
+    st.builds(c.StopScreen, anybody),
+    st.builds(c.RequestCameraLeave, st.sampled_from(CameraReason)),
+    st.builds(c.AllowCameraOff, anybody, st.booleans()),
+    st.builds(c.ReportDifficulty, st.sampled_from(Difficulty), st.booleans()),
     st.builds(c.AddNote, st.text(max_size=20)),
     st.builds(
         c.RecordGap, anybody, st.sampled_from(["audio", "video"]), st.integers(0, 99), st.integers(100, 999), st.just("x")
@@ -91,6 +98,19 @@ def check_grants(sitting: Sitting, table: GrantTable) -> None:
         assert not table.members
 
 
+def check_screen_and_cameras(sitting: Sitting) -> None:
+    """One thing on everybody's screen, in session only, of a person who is here; leave and requests of those who need them."""
+    assert sitting.showing is None or sitting.screen is None
+    assert (sitting.showing is None and sitting.screen is None) or sitting.state is SittingState.IN_SESSION
+    if sitting.screen is not None:
+        assert sitting.screen in sitting.present - sitting.excluded - sitting.dismissed
+    free = {person.id for person in HEARING.participants if person.role in BENCH}
+    assert not free & (sitting.camera_leave | {asked.participant_id for asked in sitting.camera_requests})
+    assert not sitting.camera_leave & {asked.participant_id for asked in sitting.camera_requests}
+    assert sitting.camera_leave <= sitting.camera_off
+    assert (sitting.camera_failed | sitting.microphone_failed | sitting.in_background) <= set(PEOPLE)
+
+
 @settings(max_examples=150, deadline=None)
 @given(opened=st.booleans(), script=st.lists(st.tuples(actors, commands), max_size=60))
 def test_invariants_hold_under_any_commands(*, opened: bool, script: list[tuple[Actor, c.Command]]) -> None:
@@ -116,7 +136,7 @@ def test_invariants_hold_under_any_commands(*, opened: bool, script: list[tuple[
         assert not was_over or all(event.type == "record.gap_recorded" for event in decided)
         was_over = sitting.state in OVER
         assert len(sitting.present) <= CONTEXT.room_limit + len([p for p in HEARING.participants if p.role in BENCH])
-        assert (sitting.showing is None) or sitting.state is SittingState.IN_SESSION
+        check_screen_and_cameras(sitting)
         check_grants(sitting, grant_table(HEARING, sitting, now))
         assert from_document(to_document(sitting)) == sitting
     assert replay(a_sitting(), tuple(events)) == sitting

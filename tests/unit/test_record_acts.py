@@ -10,7 +10,9 @@ import pytest
 from hearing import events as law
 from hearing.ledger import Recorded
 from hearing.model import (
+    CameraReason,
     CourtId,
+    Difficulty,
     ExhibitId,
     HandReason,
     Hearing,
@@ -61,6 +63,15 @@ MARKS = {IOU: "原告证据1《借条》"}
         (law.HandRaised(AT, A, HandReason.OBJECTION), "（原告张伟提出异议）"),
         (law.HandRaised(AT, A, HandReason.SPEAK), None),
         (law.CameraSet(AT, A, on=False), None),
+        (law.CameraLeaveRequested(AT, A, CameraReason.HEALTH), "（原告张伟申请关闭摄像头）"),
+        (law.CameraLeaveRuled(AT, A, allowed=True), "（准许原告张伟关闭摄像头）"),
+        (law.CameraLeaveRuled(AT, A, allowed=False), "（要求原告张伟保持出镜）"),
+        (law.CameraRequestWithdrawn(AT, A), None),
+        (law.DifficultyReported(AT, A, Difficulty.CAMERA, on=True), "（原告张伟的摄像头发生故障）"),
+        (law.DifficultyReported(AT, A, Difficulty.MICROPHONE, on=False), "（原告张伟的麦克风恢复正常）"),
+        (law.DifficultyReported(AT, A, Difficulty.BACKGROUND, on=True), None),
+        (law.ScreenStarted(AT, AGENT), "（原告诉讼代理人孙晓梅共享屏幕）"),
+        (law.ScreenStopped(AT, AGENT), "（原告诉讼代理人孙晓梅停止共享屏幕）"),
     ],
 )
 def test_acts_read_as_a_transcript_does(event: law.Event, text: str | None) -> None:

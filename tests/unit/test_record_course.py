@@ -12,6 +12,7 @@ from hearing import events as law
 from hearing.ledger import Recorded
 from hearing.model import (
     CourtId,
+    Difficulty,
     ExhibitId,
     Hearing,
     HearingId,
@@ -23,7 +24,7 @@ from hearing.model import (
     SittingState,
     Stage,
 )
-from record.course import Course, course_of, intervals, showings, stages
+from record.course import Course, course_of, intervals, screens, showings, stages
 from record.gaps import TrackCover, gaps_of, owed_tracks
 from record.verify import BENIGN, COVER_MS, subtract
 
@@ -119,6 +120,31 @@ def test_holes_are_explained_by_the_ledger() -> None:
     assert causes(found, track((0, 2000), (4000, 6000), (8000, 9000), kind="video")) == [
         ("camera_off", 2000, 4000), ("absent", 6000, 8000),
     ]  # fmt: skip
+
+
+def test_a_shared_screen_is_an_interval_and_the_rest_of_its_track_was_not_to_be_recorded() -> None:
+    found = course(
+        law.ScreenStarted(at(2000), A), law.ScreenStopped(at(4000), A), law.ScreenStarted(at(6000), JUDGE), law.SittingClosed(at(9000)),
+    )  # fmt: skip
+    assert [(s.participant_id, s.t0_ms, s.t1_ms) for s in screens(found)] == [(A, 2000, 4000), (JUDGE, 6000, 9000)]
+    assert causes(found, track((2300, 4000), kind="screen")) == [
+        ("not_shared", 0, 2000), ("joining", 2000, 2300), ("not_shared", 4000, 9000),
+    ]  # fmt: skip
+    assert "not_shared" in BENIGN
+    assert causes(found, track((0, 9000), kind="audio")) == []
+
+
+def test_what_a_page_reported_explains_a_hole_and_stays_a_technical_gap() -> None:
+    found = course(
+        law.DifficultyReported(at(2000), A, Difficulty.CAMERA, on=True), law.DifficultyReported(at(4000), A, Difficulty.CAMERA, on=False),
+        law.DifficultyReported(at(6000), A, Difficulty.BACKGROUND, on=True), law.ParticipantLeft(at(8000), A, "lost"),
+        law.SittingClosed(at(9000)),
+    )  # fmt: skip
+    assert causes(found, track((0, 2000), (4000, 6000), kind="video")) == [
+        ("camera_failed", 2000, 4000), ("in_background", 6000, 8000), ("absent", 8000, 9000),
+    ]  # fmt: skip
+    assert causes(found, track((0, 6000))) == [("in_background", 6000, 8000), ("absent", 8000, 9000)]
+    assert not {"camera_failed", "microphone_failed", "in_background"} & BENIGN
 
 
 def test_a_reported_gap_keeps_its_cause_and_what_it_leaves_open_is_named() -> None:

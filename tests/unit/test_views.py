@@ -8,7 +8,20 @@ from datetime import timedelta
 import pytest
 
 from evidence.model import Exhibit
-from hearing.model import ExhibitId, Hand, HandReason, HearingId, Role, Showing, Side, SittingState, Stage
+from hearing.model import (
+    CameraReason,
+    CameraRequest,
+    Difficulty,
+    ExhibitId,
+    Hand,
+    HandReason,
+    HearingId,
+    Role,
+    Showing,
+    Side,
+    SittingState,
+    Stage,
+)
 from signaling.protocol import SittingView
 from signaling.views import Recording, Scene, may_open_exhibit, sitting_view
 from tests.courts import COURT, NINE, a_hearing, a_sitting, pid
@@ -49,6 +62,18 @@ def test_the_bench_and_the_parties_see_the_whole_courtroom() -> None:
         assert view.showing is not None
         assert view.record_ms == 61_000
         assert view.stages_done == [Stage.OPENING]
+
+
+def test_a_request_to_leave_the_picture_is_between_the_person_and_the_bench() -> None:
+    asked = (CameraRequest(pid("defendant"), CameraReason.HEALTH, NINE),)
+    scene = a_scene(camera_requests=asked, camera_failed=frozenset({pid("plaintiff")}), screen=pid("plaintiff"))
+    told = {word for word in ("presiding", "judge", "clerk", "defendant", "plaintiff", "counsel", "observer", "witness")
+            if seen_by(scene, word).camera_requests}  # fmt: skip
+    assert told == {"presiding", "judge", "clerk", "defendant"}
+    seats = {person.id: person for person in seen_by(scene, "clerk").participants}
+    assert seats["plaintiff"].difficulties == [Difficulty.CAMERA]
+    assert (seats["plaintiff"].must_be_seen, seats["clerk"].must_be_seen) == (True, False)
+    assert (seen_by(scene, "observer").screen, seen_by(scene, "witness").screen) == ("plaintiff", None)
 
 
 @pytest.mark.parametrize("word", ["witness", "expert"])

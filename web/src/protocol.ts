@@ -32,6 +32,14 @@ export const STAGES: readonly Stage[] = ["preparation", "opening", "identity", "
 export type HandReason = "speak" | "objection" | "technical" | "health"
 export const HAND_REASONS: readonly HandReason[] = ["speak", "objection", "technical", "health"]
 
+/** Why a person asks to be out of the picture (申请关闭摄像头的事由). */
+export type CameraReason = "health" | "privacy" | "network" | "other"
+export const CAMERA_REASONS: readonly CameraReason[] = ["health", "privacy", "network", "other"]
+
+/** What hinders a person now, as the own page reports it: a fact for the court, never a fault of the person (OLR-25). */
+export type Difficulty = "camera" | "microphone" | "background"
+export const DIFFICULTYS: readonly Difficulty[] = ["camera", "microphone", "background"]
+
 /** The part a person plays in a hearing (诉讼地位). */
 export type Role = "presiding_judge" | "judge" | "assessor" | "clerk" | "plaintiff" | "defendant" | "third_party" | "agent" | "witness" | "expert" | "interpreter" | "observer"
 export const ROLES: readonly Role[] = ["presiding_judge", "judge", "assessor", "clerk", "plaintiff", "defendant", "third_party", "agent", "witness", "expert", "interpreter", "observer"]
@@ -130,8 +138,28 @@ export interface SetMicrophone extends CommandHeader {
   on: boolean
 }
 
+/** A person's own camera switch. In session only the bench, or who has leave, may switch it off. */
 export interface SetCamera extends CommandHeader {
   on: boolean
+}
+
+/** 申请关闭摄像头. */
+export interface RequestCameraLeave extends CommandHeader {
+  reason: CameraReason
+}
+
+export type WithdrawCameraRequest = CommandHeader
+
+/** 准许关闭摄像头, asked for or not; `allowed` false refuses a request or ends the leave. */
+export interface AllowCameraOff extends CommandHeader {
+  participant_id: string
+  allowed?: boolean
+}
+
+/** A person's page says that something hinders the person, or no longer does. */
+export interface ReportDifficulty extends CommandHeader {
+  difficulty: Difficulty
+  on?: boolean
 }
 
 /** Judge lets a person show own exhibits (P15), or takes the leave back. */
@@ -148,6 +176,14 @@ export interface ShowExhibit extends CommandHeader {
 
 /** 收回出示. */
 export type WithdrawExhibit = CommandHeader
+
+/** 共享屏幕: one's own screen is on everybody's from now; the bench ends another's by starting its own. */
+export type StartScreen = CommandHeader
+
+/** 停止共享屏幕: one's own, or (presiding judge, clerk) another's. */
+export interface StopScreen extends CommandHeader {
+  participant_id?: string | null
+}
 
 /** The clerk notes a line in the draft (书记员记一行). */
 export interface AddNote extends CommandHeader {
@@ -238,12 +274,22 @@ export interface ParticipantView {
   court_muted: boolean
   microphone_off: boolean
   camera_off: boolean
+  camera_leave: boolean
+  must_be_seen: boolean
+  difficulties: Difficulty[]
 }
 
 export interface HandView {
   participant_id: string
   reason: HandReason
   raised_at: string
+}
+
+/** 申请关闭摄像头; told to the bench and to who asked. */
+export interface CameraRequestView {
+  participant_id: string
+  reason: CameraReason
+  asked_at: string
 }
 
 export interface ShowingView {
@@ -298,7 +344,9 @@ export interface SittingView {
   floor: string | null
   participants: ParticipantView[]
   hands: HandView[]
+  camera_requests: CameraRequestView[]
   showing: ShowingView | null
+  screen: string | null
   exhibits: ExhibitView[]
   allowed: string[]
   recording: "off" | "starting" | "on" | "fault" | "stopped"
@@ -606,6 +654,13 @@ export interface RecordShowing {
   t1_ms: number
 }
 
+/** A person's screen on everybody's (共享屏幕). */
+export interface RecordScreen {
+  participant_id: string
+  t0_ms: number
+  t1_ms: number
+}
+
 /** Outcome of the last verification of the stored record. */
 export interface RecordProof {
   state: "sealing" | "complete" | "complete_with_gaps" | "damaged"
@@ -631,6 +686,7 @@ export interface RecordView {
   stages: RecordStage[]
   exhibits: ExhibitView[]
   showings: RecordShowing[]
+  screens: RecordScreen[]
   lines: CaptionView[]
   proof: RecordProof
   viewer: string
@@ -659,9 +715,15 @@ export interface ClientToServerEvents {
   "hand.lower": (command: LowerHand, ack: (answer: Ack) => void) => void
   "microphone.set": (command: SetMicrophone, ack: (answer: Ack) => void) => void
   "camera.set": (command: SetCamera, ack: (answer: Ack) => void) => void
+  "camera.request_leave": (command: RequestCameraLeave, ack: (answer: Ack) => void) => void
+  "camera.withdraw_request": (command: WithdrawCameraRequest, ack: (answer: Ack) => void) => void
+  "camera.allow_off": (command: AllowCameraOff, ack: (answer: Ack) => void) => void
+  "difficulty.report": (command: ReportDifficulty, ack: (answer: Ack) => void) => void
   "exhibit.allow": (command: AllowPresenting, ack: (answer: Ack) => void) => void
   "exhibit.show": (command: ShowExhibit, ack: (answer: Ack) => void) => void
   "exhibit.withdraw": (command: WithdrawExhibit, ack: (answer: Ack) => void) => void
+  "screen.start": (command: StartScreen, ack: (answer: Ack) => void) => void
+  "screen.stop": (command: StopScreen, ack: (answer: Ack) => void) => void
   "note.add": (command: AddNote, ack: (answer: Ack) => void) => void
   "sitting.join": (command: Join, ack: (answer: Ack) => void) => void
   "media.connect": (command: Connect, ack: (answer: Ack) => void) => void

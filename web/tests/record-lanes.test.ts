@@ -8,7 +8,7 @@ function line(id: string, participant_id: string | null, t0_ms: number, t1_ms: n
 }
 
 function person(id: string, role: Role): ParticipantView {
-  return { id, role, name: id, label: "", represents: null, present: false, attended: true, place: "courtroom", may_speak: false, may_present: false, court_muted: false, microphone_off: false, camera_off: false };
+  return { id, role, name: id, label: "", represents: null, present: false, attended: true, place: "courtroom", may_speak: false, may_present: false, court_muted: false, microphone_off: false, camera_off: false, camera_leave: false, must_be_seen: false, difficulties: [] };
 }
 
 function track(participant_id: string, kind: "audio" | "video", gaps: RecordTrack["gaps"]): RecordTrack {

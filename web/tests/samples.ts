@@ -16,6 +16,9 @@ export function person(id: string, extra: Partial<ParticipantView> = {}): Partic
     court_muted: false,
     microphone_off: false,
     camera_off: false,
+    camera_leave: false,
+    must_be_seen: false,
+    difficulties: [],
     ...extra,
   };
 }
@@ -43,7 +46,9 @@ export function sitting(extra: Partial<SittingView>): SittingView {
     floor: null,
     participants: [],
     hands: [],
+    camera_requests: [],
     showing: null,
+    screen: null,
     exhibits: [],
     allowed: [],
     recording: "off",
