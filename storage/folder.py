@@ -6,17 +6,14 @@ import asyncio
 import errno
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from storage.objects import InvalidKey, ObjectExists, ObjectMissing, StoredObject, StoreUnavailable
+from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key, is_key_part
 
-_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # no leading dot: no climbing, nothing hidden
-_KEY_CHARACTERS = 300  # = the width of object_key columns
 _CHUNK_BYTES = 256 * 1024
 _ABANDONED_S = 3600
 _INCOMING = ".incoming"  # unfinished writes; not a possible key
@@ -73,10 +70,7 @@ class FolderStore:
             yield key
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if len(key) > _KEY_CHARACTERS or not all(_PART.fullmatch(part) for part in parts):
-            raise InvalidKey(f"not a key: {key!r}")
-        return self._root.joinpath(*parts)
+        return self._root.joinpath(*check_key(key))
 
     def _incoming(self) -> Path:
         folder = self._root / _INCOMING
@@ -107,7 +101,7 @@ class FolderStore:
 
     def _keys(self, prefix: str) -> Iterator[str]:
         # Only the deepest whole folder of the prefix is walked: a sitting's keys do not cost the whole archive.
-        base = self._root.joinpath(*[part for part in prefix.split("/")[:-1] if _PART.fullmatch(part)])
+        base = self._root.joinpath(*[part for part in prefix.split("/")[:-1] if is_key_part(part)])
         for folder, folders, files in os.walk(base):
             folders[:] = [name for name in folders if name != _INCOMING]
             for name in files:

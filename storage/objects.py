@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
+
+MOST_KEY_CHARACTERS = 300  # = the width of object_key columns
+_PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # no leading dot: no climbing, nothing hidden
 
 
 class StorageError(Exception):
@@ -66,6 +70,19 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[str]:
         """Every key that starts with `prefix`, in order."""
+
+
+def is_key_part(text: str) -> bool:
+    """Whether this may stand between two slashes of a key."""
+    return _PART.fullmatch(text) is not None
+
+
+def check_key(key: str) -> list[str]:
+    """The parts of a key; raises InvalidKey for what is none."""
+    parts = key.split("/")
+    if len(key) > MOST_KEY_CHARACTERS or not all(map(is_key_part, parts)):
+        raise InvalidKey(f"not a key: {key!r}")
+    return parts
 
 
 def segment_key(court_id: str, sitting_id: str, track_id: str, index: int) -> str:

@@ -1,0 +1,177 @@
+"""An object store on an S3-compatible server: the one module that imports the minio client.
+
+Write once: every upload carries `If-None-Match: *`, so that a server which knows it (RFC 9110 13.1.2; SeaweedFS, MinIO, AWS)
+refuses a second content under a key. Retention is the bucket's own rule (object lock), set by who runs the store: the
+application does not hold the right to delete (AV-15).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import urllib3
+from minio import Minio
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+
+from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key
+
+CHUNK_BYTES = 256 * 1024
+PART_BYTES = 16 * 1024 * 1024  # of an upload larger than this; a smaller one is a single request
+IN_MEMORY_BYTES = 4 * 1024 * 1024  # a larger upload waits in an unnamed file while it is hashed
+CONNECT_S, READ_S = 5.0, 30.0
+CONNECTIONS = 16
+
+_MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+_REASONS = {
+    "NoSuchBucket": "bucket_missing", "AccessDenied": "access_denied", "InvalidAccessKeyId": "access_denied",
+    "SignatureDoesNotMatch": "access_denied", "RequestTimeTooSkewed": "clock_skew",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class S3Address:
+    """Where the bucket is. `endpoint` is host:port."""
+
+    endpoint: str
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    secure: bool = True
+
+
+class S3Store:
+    """ObjectStore in a bucket (satisfies storage.objects.ObjectStore). The client's blocking calls run in threads."""
+
+    def __init__(self, address: S3Address) -> None:
+        self._bucket = address.bucket
+        self._bucket_seen = False
+        self._client = Minio(
+            address.endpoint,
+            access_key=address.access_key,
+            secret_key=address.secret_key,
+            region=address.region,
+            secure=address.secure,
+            http_client=_WriteOncePool(
+                num_pools=4,
+                maxsize=CONNECTIONS,
+                timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
+                retries=False,  # who puts decides about trying again; the spool waits
+            ),
+        )
+
+    async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
+        """Store durably (the server's acknowledgement). Identical bytes again are allowed."""
+        check_key(key)
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
+            stored = await _collect(key, data, file)
+            with _errors(key):
+                try:
+                    await asyncio.to_thread(self._upload, key, file, stored.bytes)
+                except S3Error as error:
+                    if error.code not in _TAKEN:
+                        raise
+                    if await self.stat(key) != stored:
+                        raise ObjectExists(key) from None
+        return stored
+
+    def _upload(self, key: str, file: BinaryIO | Any, size: int) -> None:
+        if not self._bucket_seen:  # some servers make a bucket by themselves: one without the court's retention rule
+            if not self._client.bucket_exists(self._bucket):
+                raise StoreUnavailable("bucket_missing")
+            self._bucket_seen = True
+        file.seek(0)
+        self._client.put_object(self._bucket, key, file, size, part_size=PART_BYTES if size > PART_BYTES else 0)
+
+    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
+        """Bytes [start, end); what lies beyond the end of the object is left out."""
+        return b"".join([chunk async for chunk in self.stream(key, start=start, end=end)])
+
+    async def stream(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The same bytes in chunks of at most 256 KiB."""
+        check_key(key)
+        with _errors(key):
+            size = (await asyncio.to_thread(self._client.stat_object, self._bucket, key)).size or 0
+            stop = size if end is None else min(end, size)
+            if start >= stop:
+                return
+            response = await asyncio.to_thread(self._client.get_object, self._bucket, key, start, stop - start)
+            try:
+                left = stop - start
+                while left > 0:
+                    chunk = await asyncio.to_thread(response.read, min(left, CHUNK_BYTES))
+                    if not chunk:
+                        raise StoreUnavailable("the store ended an object before its end")
+                    left -= len(chunk)
+                    yield chunk
+            finally:
+                response.close()
+                response.release_conn()
+
+    async def stat(self, key: str) -> StoredObject:
+        """Size and hash of what the store holds now, computed from the stored bytes."""
+        digest, size = hashlib.sha256(), 0
+        async for chunk in self.stream(key):
+            digest.update(chunk)
+            size += len(chunk)
+        return StoredObject(key, size, digest.hexdigest())
+
+    def _keys(self, prefix: str) -> list[str]:
+        found = self._client.list_objects(self._bucket, prefix=prefix, recursive=True)
+        return sorted(item.object_name for item in found if item.object_name is not None)
+
+    async def list(self, prefix: str) -> AsyncIterator[str]:
+        """Every key that starts with `prefix`, in order."""
+        with _errors(prefix):
+            for key in await asyncio.to_thread(self._keys, prefix):
+                yield key
+
+
+class _WriteOncePool(urllib3.PoolManager):
+    """Adds `If-None-Match: *` to what creates an object: a single PUT, and the end of an upload in parts."""
+
+    def urlopen(self, method: str, url: str, redirect: bool = True, **kw: Any) -> Any:  # type: ignore[override]
+        creates = (method == "PUT" and "partNumber=" not in url) or (method == "POST" and "uploadId=" in url)
+        if creates:
+            kw["headers"] = {**(kw.get("headers") or {}), "If-None-Match": "*"}
+        return super().urlopen(method, url, redirect=redirect, **kw)
+
+
+async def _collect(key: str, data: AsyncIterator[bytes] | bytes, file: Any) -> StoredObject:
+    """Everything into `file`, hashed: a source that breaks off leaves nothing at the store."""
+    digest, size = hashlib.sha256(), 0
+    async for chunk in _chunks(data):
+        digest.update(chunk)
+        size += len(chunk)
+        await asyncio.to_thread(file.write, chunk)
+    return StoredObject(key, size, digest.hexdigest())
+
+
+async def _chunks(data: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]:
+    if isinstance(data, bytes):
+        yield data
+        return
+    async for chunk in data:
+        yield chunk
+
+
+@contextmanager
+def _errors(key: str) -> Iterator[None]:
+    """What the client raises, in the words of the port. The reason names what an operator can mend."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code in _MISSING:
+            raise ObjectMissing(key) from None
+        raise StoreUnavailable(_REASONS.get(error.code or "", "refused")) from error
+    except (MinioException, ServerError, InvalidResponseError) as error:
+        raise StoreUnavailable("server_error") from error
+    except urllib3.exceptions.HTTPError as error:
+        raise StoreUnavailable("unreachable") from error
