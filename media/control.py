@@ -56,9 +56,9 @@ class SelfTestMeasured:
     connected: bool
     up_bps: int  # over the last second
     up_best_bps: int  # over the best second
-    up_loss: float  # share of packets lost on the way to us since the beginning
-    up_jitter_ms: float  # of the voice, RFC 3550 6.4.1
-    up_packets: int
+    up_packets: int  # that came, since the beginning
+    up_lost: int  # that were lost on the way to us, since the beginning
+    up_jitter_ms: float  # of the voice, of the picture without one; RFC 3550 6.4.1
     left_ms: int  # until the test is ended
 
 

@@ -25,7 +25,7 @@ from media.rtp_time import Unwrapper
 from media.sdp import CLOCK_RATES_HZ, PAYLOAD_TYPES, Description, Direction, MediaLine, parse_answer, write
 from media.settings import Network
 
-PLAYBACK_DELAY_MS = 2_500
+PLAYBACK_DELAY_MS = 3_000  # as long as the page lets a person speak: they have finished when they begin to hear
 LASTS_AT_MOST_MS = 60_000.0
 CONNECT_WITHIN_MS = 15_000.0
 SILENCE_MS = 5_000.0
@@ -81,25 +81,21 @@ class Echo:
         self._next_sequence = secrets.randbits(15)
         self._number = Unwrapper(16)
         self._first: int | None = None
-        self._seen = 0
+        self.seen = 0
 
     def take(self, packet: bytes, arrival_ms: float) -> None:
         sequence = sequence_of(packet)
         number = self._number(sequence)
         if self._first is None:
             self._first = number
-        self._seen += 1
+        self.seen += 1
         self.incoming.on_packet(sequence, timestamp_of(packet), arrival_ms)
 
     @property
-    def expected(self) -> int:
-        """Packets sent to us up to the newest one that came."""
-        last = self._number.last
-        return 0 if self._first is None or last is None else last - self._first + 1
-
-    @property
     def lost(self) -> int:
-        return max(0, self.expected - self._seen)
+        """Packets missing between the first and the newest one that came."""
+        last = self._number.last
+        return 0 if self._first is None or last is None else max(0, last - self._first + 1 - self.seen)
 
     def outgoing(self, packet: bytes) -> bytes | None:
         """The packet as it goes back; None for padding, which has nothing to show."""
@@ -230,16 +226,14 @@ class SelfTest:
 
     def measured(self, now: float) -> SelfTestMeasured:
         """What this end has seen of what the browser sent."""
-        expected = sum(echo.expected for echo in self._echoes.values())
-        lost = sum(echo.lost for echo in self._echoes.values())
-        audio = self._echoes.get(Kind.AUDIO)
+        stream = self._echoes.get(Kind.AUDIO) or self._echoes.get(Kind.VIDEO)
         return SelfTestMeasured(
             connected=self.endpoint.state == "connected",
             up_bps=self._rate.bps(now),
             up_best_bps=self._rate.best_bps,
-            up_loss=round(lost / expected, 4) if expected else 0.0,
-            up_jitter_ms=round(audio.incoming.jitter_ms, 2) if audio is not None else 0.0,
-            up_packets=expected - lost,
+            up_packets=sum(echo.seen for echo in self._echoes.values()),
+            up_lost=sum(echo.lost for echo in self._echoes.values()),
+            up_jitter_ms=round(stream.incoming.jitter_ms, 2) if stream is not None else 0.0,
             left_ms=max(0, round(LASTS_AT_MOST_MS - (now - self._began_ms))),
         )
 

@@ -494,9 +494,9 @@ class NetworkTestMeasured(Message):
     connected: bool
     up_bps: int  # over the last second
     up_best_bps: int  # over the best second
-    up_loss: float
+    up_packets: int  # since the beginning
+    up_lost: int
     up_jitter_ms: float
-    up_packets: int
     left_ms: int
 
 

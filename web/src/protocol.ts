@@ -579,9 +579,9 @@ export interface NetworkTestMeasured {
   connected: boolean
   up_bps: number
   up_best_bps: number
-  up_loss: number
-  up_jitter_ms: number
   up_packets: number
+  up_lost: number
+  up_jitter_ms: number
   left_ms: number
 }
 

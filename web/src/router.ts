@@ -20,6 +20,7 @@ export const router = createRouter({
     { path: "/sittings/:id/lobby", name: "lobby", component: () => import("@/pages/LobbyPage.vue"), meta: { session: true } },
     { path: "/sittings/:id/record", name: "record", component: () => import("@/pages/RecordPage.vue"), meta: { session: true } },
     { path: "/sittings/:id", name: "courtroom", component: () => import("@/pages/CourtroomPage.vue"), meta: { session: true } },
+    { path: "/network-test", name: "network-test", component: () => import("@/pages/NetworkTestPage.vue"), meta: { session: true } },
     { path: "/:rest(.*)*", name: "missing", component: () => import("@/pages/MissingPage.vue") },
   ],
 });

@@ -6,7 +6,7 @@ import type { DocketItem, DocketParticipant, Role, SittingState } from "@/protoc
 const now = new Date("2026-11-20T01:00:00Z"); // 09:00 in court time
 
 function person(role: Role, label: string, status: DocketParticipant["status"], link_state: DocketParticipant["link_state"] = "used"): DocketParticipant {
-  return { id: label, role, label, name: label, status, link_state };
+  return { id: label, role, label, name: label, status, link_state, network: null };
 }
 
 function item(id: string, scheduled_at: string, state: SittingState, more: Partial<DocketItem> = {}): DocketItem {

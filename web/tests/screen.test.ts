@@ -113,7 +113,7 @@ describe("the room", () => {
 
 describe("arrivals", () => {
   it("counts by group who waits or is present", () => {
-    const of = (id: string, role: DocketParticipant["role"], label: string, status: DocketParticipant["status"]): DocketParticipant => ({ id, role, label, name: id, status, link_state: "used" });
+    const of = (id: string, role: DocketParticipant["role"], label: string, status: DocketParticipant["status"]): DocketParticipant => ({ id, role, label, name: id, status, link_state: "used", network: null });
     const groups = arrivals([of("c", "clerk", "书", "present"), of("p", "plaintiff", "原", "waiting"), of("pa", "agent", "原代", "tested"), of("d", "defendant", "被", "opened")]);
     expect(groups).toEqual([
       { key: "clerk", all: 1, arrived: 1 },

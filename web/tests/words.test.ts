@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 
 import { FILTERS, GROUPS } from "@/court/docket";
 import { IN_APP } from "@/court/in-app";
+import { MEDIA_PATHS } from "@/court/network-paths";
 import { BENIGN } from "@/court/record-lanes";
 import { zhCN } from "@/locales/zh-CN";
 import { PROCEDURES, ROLES, SITTING_STATES, STAGES } from "@/protocol";
@@ -22,6 +23,12 @@ const groups: [string, object, readonly string[]][] = [
   ["readiness", zhCN.docket.status, ["not_opened", "opened", "tested", "test_failed", "waiting", "present", "isolated", "staff", "no_link", "link_dead"]],
   ["links", zhCN.hearing.detail.link, ["none", "unused", "used", "expired", "revoked"]],
   ["sides", zhCN.exhibits.side, ["plaintiff", "defendant", "third_party", "court"]],
+  ["network grades", zhCN.network.grade, ["good", "fair", "poor", "failed"]],
+  ["network paths", zhCN.network.path, MEDIA_PATHS],
+  ["network verdicts", zhCN.network.verdict, ["good", "fair", "poor"]],
+  ["weaknesses of a network", zhCN.network.advice, ["slow_up", "slow_down", "loss", "delay", "jitter"]],
+  ["causes of a failed path", zhCN.network.page.why, Object.keys(zhCN.network.problem)],
+  ["advice on paths", zhCN.network.page.advice, ["direct", "relay", "weak", "noneRelay", "noneNoRelay"]],
   ["proofs", zhCN.record.proof, ["sealing", "complete", "complete_with_gaps", "damaged"]],
 ];
 

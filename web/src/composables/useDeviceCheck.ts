@@ -1,10 +1,10 @@
-/** The device check before a hearing (P5, local part): picture, level, test tone, and the result for the clerk. */
+/** The device check before a hearing (P5): picture, level, test tone, and the result for the clerk. */
 import { computed, onScopeDispose, ref, watch } from "vue";
 
 import { sendSelfTest } from "@/court/api";
 import { obstacleIn, surroundings } from "@/court/devices";
 import { LevelMeter, playTestTone } from "@/court/levels";
-import type { SelfTest } from "@/protocol";
+import type { NetworkResult, SelfTest } from "@/protocol";
 
 import { useDevices } from "./useDevices";
 
@@ -73,7 +73,7 @@ export function useDeviceCheck() {
   const complete = computed(() => cameraDone.value && microphoneDone.value && speakerDone.value);
 
   const outcome = (problem: string | null): "ok" | "none" | "denied" | "failed" => (problem === null ? "ok" : problem === "none" || problem === "denied" ? problem : "failed");
-  function result(): SelfTest {
+  function result(network: NetworkResult | null): SelfTest {
     const { problem } = devices.state;
     const silent = problem.audio === null && !meter.heard.value;
     const speaker = { heard: "ok", not_heard: "failed", failed: "failed" } as const;
@@ -82,10 +82,11 @@ export function useDeviceCheck() {
       microphone: silent && devices.tracks.audio.value ? "silent" : devices.tracks.audio.value ? "ok" : outcome(problem.audio ?? (obstacle ? "failed" : "none")),
       speaker: tone.value in speaker ? speaker[tone.value as keyof typeof speaker] : "unchecked",
       browser: navigator.userAgent.slice(0, 300),
+      network,
     };
   }
 
-  return { obstacle, devices, started, start, ...meter, tone, playTone, cameraDone, microphoneDone, speakerDone, complete, send: () => sendSelfTest(result()) };
+  return { obstacle, devices, started, start, ...meter, tone, playTone, cameraDone, microphoneDone, speakerDone, complete, send: (network: NetworkResult | null) => sendSelfTest(result(network)) };
 }
 
 export type DeviceCheck = ReturnType<typeof useDeviceCheck>;

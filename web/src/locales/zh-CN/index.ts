@@ -7,6 +7,7 @@ import { entry } from "./entry";
 import { exhibits } from "./exhibits";
 import { hearing } from "./hearing";
 import { lobby } from "./lobby";
+import { network } from "./network";
 import { record } from "./record";
 
-export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, record };
+export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, network, record };
