@@ -2,7 +2,7 @@
 
 Sound is not dealt with here: it goes first and is taken off the budget before (S13). Of the pictures, a shared screen
 comes first (its text must be sharp), then the floor holder and the bench, then those who spoke last, then the others.
-Everyone gets the smallest layer before anyone gets a larger one, both in that order.
+Everyone gets the smallest layer before anyone gets a larger one, always in that order.
 """
 
 from __future__ import annotations
@@ -29,12 +29,18 @@ class Layer:
 class Demand:
     """One picture, as one client wants it. `layers` from small to large, none larger than the client has use for.
 
-    `refused` says why nothing is sent whatever the path carries: hidden (not on the page), crowd (beyond last-N).
+    `rank` 0 counts most; those of equal rank do not displace one another. `refused` says why nothing is sent whatever the
+    path carries: hidden (not on the page), crowd (beyond last-N).
     """
 
     track_id: str
     layers: tuple[Layer, ...]
+    rank: int = 0
     refused: str = ""
+
+    def level(self, layer: str) -> int:
+        """Where a layer of this name stands; -1 when it is none of them."""
+        return next((at for at, one in enumerate(self.layers) if one.name == layer), -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,41 +60,36 @@ def useful(layers: Sequence[Layer], tile_px: int) -> tuple[Layer, ...]:
 
 
 def allocate(demands: Sequence[Demand], current: Mapping[str, str], keep_bps: float, raise_bps: float) -> tuple[Chosen, ...]:
-    """Deal out the budget in the order of `demands`.
+    """Deal out the budget by rank: the smallest layer to everyone, then the next larger one to everyone, and so on.
 
-    Two limits make the hysteresis: what is sent already (`current`, layer name by track id) may stay within `keep_bps`;
-    only what fits into the smaller `raise_bps` is added. The whole never costs more than `keep_bps`.
+    Two limits make the hysteresis: what is sent already (`current`, layer name by track id) may stay within `keep_bps`; only
+    what fits into the smaller `raise_bps` is added, or what takes the place of something that counts less. Among equals,
+    what is sent already goes first. The whole never costs more than `keep_bps`.
     """
-    level: dict[str, int] = {}
-    spent = 0.0
-
-    def reach(demand: Demand, to: int) -> bool:
-        """Move one picture to layer `to` if the limit that holds for it allows."""
-        nonlocal spent
-        at = level.get(demand.track_id)
-        added = demand.layers[to].bps - (demand.layers[at].bps if at is not None else 0.0)
-        names = [layer.name for layer in demand.layers]
-        held = current.get(demand.track_id, "")
-        limit = keep_bps if held in names and names.index(held) >= to else raise_bps
-        if spent + added > min(limit, keep_bps):
-            return False
-        level[demand.track_id] = to
-        spent += added
-        return True
-
     wanted = [demand for demand in demands if demand.layers and not demand.refused]
-    for demand in wanted:
-        reach(demand, 0)
-    for demand in wanted:
-        if demand.track_id in level:
-            for to in range(1, len(demand.layers)):
-                if not reach(demand, to):
-                    break
-    return tuple(_chosen(demand, level.get(demand.track_id)) for demand in demands)
+    held = {demand.track_id: demand.level(current.get(demand.track_id, "")) for demand in wanted}
+    held_bps = sum(demand.layers[held[demand.track_id]].bps for demand in wanted if held[demand.track_id] >= 0)
+    levels = {demand.track_id: -1 for demand in wanted}
+    spent = 0.0
+    for to in range(max((len(demand.layers) for demand in wanted), default=0)):
+        for demand in sorted(wanted, key=lambda d: (d.rank, held[d.track_id] < to)):
+            name = demand.track_id
+            if levels[name] != to - 1 or to >= len(demand.layers):
+                continue
+            limit = raise_bps
+            if held[name] >= to:
+                limit = keep_bps
+            elif any(other.rank > demand.rank and held[other.track_id] >= to for other in wanted):
+                limit = max(raise_bps, held_bps)
+            added = demand.layers[to].bps - (demand.layers[to - 1].bps if to else 0.0)
+            if spent + added <= min(limit, keep_bps):
+                levels[name] = to
+                spent += added
+    return tuple(_chosen(demand, levels.get(demand.track_id, -1)) for demand in demands)
 
 
-def _chosen(demand: Demand, level: int | None) -> Chosen:
-    if level is not None:
+def _chosen(demand: Demand, level: int) -> Chosen:
+    if level >= 0:
         return Chosen(demand.track_id, demand.layers[level])
     return Chosen(demand.track_id, None, demand.refused or (BANDWIDTH if demand.layers else ""))
 

@@ -11,10 +11,11 @@ from collections import deque
 
 FLOOR_BPS = 50_000  # an estimate below this says nothing: audio is sent in any case
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02  # reduce above, grow below, hold between (as in draft-ietf-rmcat-gcc-02 section 6)
+FELT_LOSS = 0.05
 GROWTH_PER_S = 1.08
 ROOM = 1.5  # an estimate is worth at most this much more than what was really sent
 UNKNOWN_ABOVE_BPS = 20_000_000  # a limit by loss above this limits nothing
-LOSS_WINDOW_MS = 1_000.0
+LOSS_WINDOW_MS = 500.0
 LOSS_PACKETS = 20  # fewer say little about a share
 MAX_STREAMS = 256  # whose reports are remembered
 
@@ -53,7 +54,7 @@ class DownEstimate:
         self._loss_bps: float | None = None
         self._first_high: tuple[float, float] | None = None  # (loss, sent bps) where the present loss began
         self._judged_ms = 0.0
-        self.lossy = False  # more than LOW_LOSS in the last window: no reason to try for more
+        self.lossy = False  # people begin to hear it: no reason to try for more, nor to overlook a dip
 
     @property
     def bps(self) -> int | None:
@@ -67,10 +68,11 @@ class DownEstimate:
         """Loss of one window in which `sent_bps` was sent."""
         elapsed_s = min(5.0, (now_ms - self._judged_ms) / 1000)
         self._judged_ms = now_ms
-        self.lossy = share > LOW_LOSS
+        self.lossy = share > FELT_LOSS
         if share > HIGH_LOSS:
             if not self._is_not_ours(share, sent_bps):
-                self._loss_bps = max(FLOOR_BPS, min(self._loss_bps or sent_bps, sent_bps) * (1 - 0.5 * share))
+                came_bps = sent_bps * (1 - share)
+                self._loss_bps = max(FLOOR_BPS, min(self._loss_bps or came_bps, came_bps))
             return
         self._first_high = None
         if share < LOW_LOSS and self._loss_bps is not None:
@@ -91,19 +93,20 @@ class DownEstimate:
 PROBE_SHARE = 0.9  # of the estimate is sent at most while probing: the estimate grows, the queue does not
 MAX_PROBE_BPS = 800_000
 PROBE_MS = 25_000.0  # 8 % a second for so long is sevenfold
-REST_MS, MAX_REST_MS = 10_000.0, 120_000.0
+REST_MS, MAX_REST_MS = 10_000.0, 60_000.0
 FALL = 0.93  # an estimate that falls below this share of its best has met the limit
+PROGRESS = 1.15  # a limit so much higher than the last one was not the path's own
 
 
 class Probe:
     """Traffic beside the media, so that an estimate limited by what was sent can grow; only when more is wanted.
 
-    Each failure doubles the rest before the next try: a path that stays narrow is left in peace.
+    Each failure at the same limit doubles the rest before the next try: a path that stays narrow is left in peace.
     """
 
     def __init__(self) -> None:
         self._began_ms: float | None = None
-        self._best_bps = 0
+        self._best_bps = self._limit_bps = 0
         self._rest_until_ms = 0.0
         self._rest_ms = REST_MS
 
@@ -127,8 +130,10 @@ class Probe:
 
     def _rest(self, now_ms: float) -> None:
         self._began_ms = None
+        progress = self._best_bps > PROGRESS * self._limit_bps
+        self._limit_bps = self._best_bps
+        self._rest_ms = REST_MS if progress else min(MAX_REST_MS, self._rest_ms * 2)
         self._rest_until_ms = now_ms + self._rest_ms
-        self._rest_ms = min(MAX_REST_MS, self._rest_ms * 2)
 
 
 class Recent:
@@ -145,8 +150,8 @@ class Recent:
 
     @property
     def smallest(self) -> float:
-        return min(value for _, value in self._values)
+        return min((value for _, value in self._values), default=0.0)
 
     @property
     def largest(self) -> float:
-        return max(value for _, value in self._values)
+        return max((value for _, value in self._values), default=0.0)
