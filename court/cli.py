@@ -30,6 +30,7 @@ _CHINESE = (
     ("unrecognized arguments: ", "不认识 "),
     ("invalid choice: ", "没有这个选项 "),
     ("expected one argument", "后面应有一个值"),
+    ("invalid int value: ", "应为整数 "),
     ("choose from", "可选"),
     ("argument ", ""),
 )
@@ -46,6 +47,8 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     serve = _command(commands, "serve", "启动全部角色（或用 --role 只启动一个），Ctrl-C 干净停止")
     serve.add_argument("--role", choices=ROLES, help="只运行这一个角色")
+    serve.add_argument("--media-workers", type=int, metavar="N", help="媒体进程数（缺省见 COURT_MEDIA_WORKERS）")
+    serve.add_argument("--media-worker", type=int, metavar="K", default=1, help="与 --role media 同用：第几个媒体进程")
     serve.add_argument("--tls-self-signed", action="store_true", help="生成自签名证书，供局域网试用")
     serve.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     _command(commands, "migrate", "建立或升级数据库")
@@ -86,11 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    settings = load_settings()
+    settings = load_settings() if options.media_workers is None else load_settings(media_workers=options.media_workers)
     if options.role:
+        if not 1 <= options.media_worker <= settings.media_workers:
+            raise SettingsError(f"--media-worker 应在 1 与 {settings.media_workers} 之间")
         from court.roles.run import run_role
 
-        return run_role(options.role, settings, options.parent)
+        return run_role(options.role, settings, options.parent, options.media_worker)
     from court.supervisor import supervise
 
     return supervise(settings, tls_self_signed=options.tls_self_signed)

@@ -58,7 +58,7 @@ async def prepare_installation(settings: Settings) -> tuple[DemoCourt, Hearing, 
         signaling = SignalingSettings(
             base_url=settings.public_url,
             internal_token=parts.token,
-            media_url="",
+            media_urls=(),
             web_root=Path(),
             link_days=settings.link_days,
         )

@@ -52,6 +52,8 @@ def _from_json(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 IceServers = Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_from_json)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+HIGHEST_PORT = 65535
+PORTS_PER_WORKER = 2  # of one person; a courtroom needs two per person and address
 
 
 class Settings(BaseSettings):
@@ -119,7 +121,12 @@ class Settings(BaseSettings):
     )
     relay_only: bool = Field(default=False, description="Browsers use the TURN relay only (networks that forbid direct UDP).")
     internal_port: Port = Field(0, description="Port on loopback where the roles report to signaling. 0: a free one.")
-    media_port: Port = Field(0, description="Port on loopback by which media is steered. 0: a free one.")
+    media_port: Port = Field(
+        0, description="Port on loopback by which the first media worker is steered; the others follow it. 0: free ones."
+    )
+    media_workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Media processes, each good for one core; a sitting lives on one. Also `court serve --media-workers N`."
+    )
     speech_model_dir: Path | None = Field(
         None, description="Folder of a faster-whisper model. Unset: Whisper base, joined once from the installed packages."
     )
@@ -185,6 +192,16 @@ class Settings(BaseSettings):
             raise ValueError(f"COURT_SPEECH_MODEL_DIR 指向的文件夹不存在：{self.speech_model_dir}")
         return self
 
+    @model_validator(mode="after")
+    def _ports_for_all(self) -> Settings:
+        if self.media_port + self.media_workers - 1 > HIGHEST_PORT:
+            raise ValueError("COURT_MEDIA_PORT 之后的端口不够 COURT_MEDIA_WORKERS 使用")
+        if self.media_port_range is not None:
+            low, high = self.media_port_range
+            if high - low + 1 < PORTS_PER_WORKER * self.media_workers:
+                raise ValueError(f"COURT_MEDIA_UDP_PORTS 太少：每个媒体进程至少需要 {PORTS_PER_WORKER} 个端口")
+        return self
+
     @property
     def keys_dir(self) -> Path:
         data = self.data.absolute()
@@ -220,15 +237,18 @@ def environment_name(field: str) -> str:
     return f"{PREFIX}{field.upper()}"
 
 
-def load_settings() -> Settings:
-    """Read `.env` and the environment (which wins); raises SettingsError naming the first wrong or unknown setting."""
+def load_settings(**options: object) -> Settings:
+    """Read `.env` and the environment (which wins over it); `options` of the command line win over both.
+
+    Raises SettingsError naming the first wrong or unknown setting.
+    """
     known = {environment_name(name) for name in Settings.model_fields} | OUTSIDE_THE_PROGRAM
     given = {*os.environ, *(dotenv_values(ENV_FILE) if ENV_FILE.is_file() else {})}
     unknown = sorted(name for name in given if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
         raise SettingsError(f"未知的设置 {unknown[0]}；可用的设置见 `court settings`")
     try:
-        return Settings()
+        return Settings(**options)  # type: ignore[arg-type]  # pydantic checks what the options are
     except ValidationError as error:
         raise SettingsError(_first_problem(error)) from None
 

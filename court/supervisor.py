@@ -1,4 +1,4 @@
-"""`court serve`: all roles on one machine, each in its own process, restarted when it dies, stopped in order.
+"""`court serve`: all roles on one machine, each in its own process, restarted when it dies or stands still, stopped in order.
 
 Stopping order: media first (it closes its segments and reports them), then the shipper (it empties the spool), transcripts
 and jobs, signaling last, because all of them report to it.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from court.banner import demo_table, opened
 from court.keys import trial_certificate
 from court.log import configure_logging
 from court.maintenance import prepare_installation
+from court.roles.shared import internal_url, media_urls, worker_id
 from court.settings import Settings, child_environment
 from storage.clock import SystemClock
 
@@ -31,6 +33,9 @@ STOP_WITHIN_S = 12.0
 BACKOFF_S = (0.3, 1.0, 2.0, 5.0, 10.0)
 STEADY_S = 30.0  # a role that ran this long starts again without waiting
 READY_WITHIN_S = 60.0
+LOOK_EVERY_S = 2.0
+ANSWER_WITHIN_S = 2.0
+SILENT_LOOKS = 5  # so often in a row a media worker may leave us without an answer before it is ended
 
 log = structlog.get_logger("court.supervisor")
 
@@ -40,10 +45,15 @@ class AlreadyRunning(Exception):
 
 
 class Role:
-    """One role's process, kept alive."""
+    """One role's process, kept alive. `health_url`, when given, must be answered, or the process counts as dead."""
 
-    def __init__(self, name: str, environment: dict[str, str], run_folder: Path) -> None:
+    def __init__(
+        self, name: str, arguments: tuple[str, ...], environment: dict[str, str], run_folder: Path, health_url: str = ""
+    ) -> None:
         self.name = name
+        self._arguments = arguments
+        self._health_url = health_url
+        self.kind = arguments[1]
         self._stop = asyncio.Event()
         self._environment = environment
         self._pid_file = run_folder / f"{name}.pid"
@@ -58,12 +68,12 @@ class Role:
             if self._stop.is_set():
                 return
             attempt = 0 if clock.monotonic() - began > STEADY_S else attempt + 1
-            wait_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1] if attempt else BACKOFF_S[0]
+            wait_s = BACKOFF_S[min(attempt, len(BACKOFF_S)) - 1] if attempt else 0.0
             log.warning("role ended, starting it again", ended=self.name, code=code, wait_s=wait_s)
             await asyncio.sleep(wait_s)
 
     async def _run(self) -> int:
-        command = (sys.executable, "-m", "court", "serve", "--role", self.name, "--parent", str(os.getpid()))
+        command = (sys.executable, "-m", "court", "serve", *self._arguments, "--parent", str(os.getpid()))
         # Its own session: Ctrl-C in the terminal reaches the supervisor only, which then stops the roles in order.
         self._process = process = await asyncio.create_subprocess_exec(
             *command, env=self._environment, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
@@ -71,8 +81,26 @@ class Role:
         )  # fmt: skip
         self._pid_file.write_text(str(process.pid), encoding="ascii")
         if process.stdout is not None:
-            await _forward(process.stdout, f"{self.name:<11} | ")
+            watching = asyncio.create_task(self._end_if_it_stands_still(process))
+            try:
+                await _forward(process.stdout, f"{self.name:<11} | ")
+            finally:
+                watching.cancel()
         return await process.wait()
+
+    async def _end_if_it_stands_still(self, process: asyncio.subprocess.Process) -> None:
+        """A worker that runs and answers nobody keeps its sittings from all others: it is better dead."""
+        if not self._health_url:
+            return
+        silent = 0
+        while not await _answers(self._health_url):  # it is still starting
+            await asyncio.sleep(LOOK_EVERY_S)
+        while silent < SILENT_LOOKS:
+            await asyncio.sleep(LOOK_EVERY_S)
+            silent = 0 if await _answers(self._health_url) else silent + 1
+        log.error("role does not answer, killing it", silent=self.name)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
 
     async def stop(self) -> None:
         """Ask the role to end, and end it when it does not listen."""
@@ -140,15 +168,28 @@ def _addresses() -> list[str]:
 
 def _with_internal_ports(settings: Settings) -> Settings:
     return settings.model_copy(
-        update={"internal_port": settings.internal_port or _free_port(), "media_port": settings.media_port or _free_port()}
+        update={
+            "internal_port": settings.internal_port or _free_ports(1),
+            "media_port": settings.media_port or _free_ports(settings.media_workers),
+        }
     )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports(count: int) -> int:
+    """The first of `count` free ports of the loopback interface in a row."""
+    while True:
+        with contextlib.ExitStack() as probes, contextlib.suppress(OSError):
+            first = _bound(probes, 0)
+            for n in range(1, count):
+                _bound(probes, first + n)
+            return first
+
+
+def _bound(probes: contextlib.ExitStack, port: int) -> int:
+    probe = probes.enter_context(socket.socket())
+    probe.bind(("127.0.0.1", port))
+    bound: int = probe.getsockname()[1]
+    return bound
 
 
 def _check_port(settings: Settings) -> None:
@@ -174,8 +215,7 @@ async def _supervise(settings: Settings) -> int:
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / "ready").unlink(missing_ok=True)
     demo = await prepare_installation(settings)
-    wanted = [name for name in ROLES_IN_STOPPING_ORDER if settings.captions or name != "transcripts"]
-    roles = [Role(name, child_environment(settings), run_folder) for name in wanted]
+    roles = list(_roles(settings, run_folder))
     keeping = [asyncio.create_task(role.keep_running(SystemClock())) for role in reversed(roles)]
     announcing = asyncio.create_task(_announce(settings, run_folder, "" if demo is None else demo_table(*demo)))
     try:
@@ -183,8 +223,8 @@ async def _supervise(settings: Settings) -> int:
     finally:
         announcing.cancel()
         (run_folder / "ready").unlink(missing_ok=True)
-        for role in roles:
-            await role.stop()
+        for _, together in itertools.groupby(roles, key=lambda role: role.kind):
+            await asyncio.gather(*(role.stop() for role in together))
         for task in keeping:
             task.cancel()
         await asyncio.gather(announcing, *keeping, return_exceptions=True)
@@ -192,11 +232,24 @@ async def _supervise(settings: Settings) -> int:
     return 0
 
 
+def _roles(settings: Settings, run_folder: Path) -> Iterator[Role]:
+    """Every process, in the order of stopping."""
+    environment = child_environment(settings)
+    for name in ROLES_IN_STOPPING_ORDER:
+        if name == "media":
+            for number, url in enumerate(media_urls(settings), 1):
+                shown = worker_id(number) if settings.media_workers > 1 else name
+                arguments = ("--role", name, "--media-worker", str(number))
+                yield Role(shown, arguments, environment, run_folder, f"{url}/healthz")
+        elif settings.captions or name != "transcripts":
+            yield Role(name, ("--role", name), environment, run_folder)
+
+
 async def _announce(settings: Settings, run_folder: Path, table: str) -> None:
     """Once everything answers, say where, and who may come in."""
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            while not await _answers(settings):
+            while not await _all_answer(settings):
                 await asyncio.sleep(0.2)
     except TimeoutError:
         log.error("the application does not answer", port=settings.port)  # noqa: TRY400  the time-out itself says nothing
@@ -210,13 +263,13 @@ async def _announce(settings: Settings, run_folder: Path, table: str) -> None:
     (run_folder / "ready").touch()
 
 
-async def _answers(settings: Settings) -> bool:
+async def _all_answer(settings: Settings) -> bool:
+    return all([await _answers(f"{url}/healthz") for url in (internal_url(settings), *media_urls(settings))])
+
+
+async def _answers(url: str) -> bool:
+    timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S)
     with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-        timeout = aiohttp.ClientTimeout(total=2)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            for port in (settings.internal_port, settings.media_port):
-                async with session.get(f"http://127.0.0.1:{port}/healthz") as response:
-                    if response.status != 200:
-                        return False
-            return True
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+            return response.status == 200
     return False

@@ -171,21 +171,32 @@ class HearingService:
             await store.insert_sitting(connection, hearing.court_id, sitting)
         return sitting
 
-    async def place(self, sitting_id: SittingId, worker_url: str | None) -> None:
-        """Note which media worker holds the sitting; raises UnknownId."""
+    async def place(self, sitting_id: SittingId, worker_url: str | None, *, instead_of: str | None = None) -> str | None:
+        """Note which media worker holds the sitting, unless another than `instead_of` holds it by now.
+
+        Returns the one that holds it; raises UnknownId.
+        """
         async with self._database.transaction() as connection:
-            if not await store.set_worker(connection, sitting_id, worker_url):
-                raise UnknownId("没有此庭次。", field="sitting_id")
+            row = await _sitting(connection, sitting_id, lock=True)
+            if row.media_worker_url != instead_of:
+                return row.media_worker_url
+            await store.set_worker(connection, sitting_id, worker_url)
+            return worker_url
 
     async def worker_of(self, sitting_id: SittingId) -> str | None:
         """The media worker that holds the sitting; raises UnknownId."""
         async with self._database.read() as connection:
             return (await _sitting(connection, sitting_id)).media_worker_url
 
-    async def live_sittings(self) -> tuple[tuple[Hearing, Sitting], ...]:
-        """Every sitting from 候审 to 闭庭."""
+    async def standings(self) -> tuple[store.Standing, ...]:
+        """Ledger number and media worker of every sitting from 候审 to 闭庭."""
         async with self._database.read() as connection:
-            rows = await store.sittings_in(connection, LIVE)
+            return await store.standings(connection, LIVE)
+
+    async def live_sittings(self, worker_url: str | None = None) -> tuple[tuple[Hearing, Sitting], ...]:
+        """Every sitting from 候审 to 闭庭, or those that one media worker holds."""
+        async with self._database.read() as connection:
+            rows = [r for r in await store.sittings_in(connection, LIVE) if worker_url in {None, r.media_worker_url}]
             return tuple([(await _hearing(connection, row.sitting.hearing_id), row.sitting) for row in rows])
 
     async def live_grant_tables(self, worker_url: str) -> tuple[GrantTable, ...]:

@@ -43,6 +43,15 @@ class SittingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a sitting's ledger is, and which media worker holds the sitting."""
+
+    sitting_id: SittingId
+    number: int
+    media_worker_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StaffMember:
     """What setting down must know of a colleague."""
 
@@ -73,6 +82,13 @@ async def sittings_in(connection: AsyncConnection, states: frozenset[SittingStat
     """Every sitting in one of these states, oldest first."""
     query = select(t.sittings).where(t.sittings.c.state.in_(sorted(states))).order_by(t.sittings.c.id)
     return tuple(_sitting_row(row) for row in await connection.execute(query))
+
+
+async def standings(connection: AsyncConnection, states: frozenset[SittingState]) -> tuple[Standing, ...]:
+    """Ledger number and media worker of every sitting in one of these states."""
+    c = t.sittings.c
+    rows = await connection.execute(select(c.id, c.version, c.media_worker_url).where(c.state.in_(sorted(states))))
+    return tuple(Standing(SittingId(row.id), row.version, row.media_worker_url) for row in rows)
 
 
 async def insert_sitting(connection: AsyncConnection, court_id: CourtId, sitting: Sitting) -> None:

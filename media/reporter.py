@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import aiohttp
 import structlog
@@ -17,6 +18,7 @@ BATCH = 100
 MAX_WAITING = 20_000
 RETRY_S = 0.5
 TIMEOUT = aiohttp.ClientTimeout(total=10)
+Answer = Mapping[str, Any]
 # A newer one says it better: dropped while signaling is away.
 PASSING = (WorkerAlive, Quality, LayersChosen, RecorderHealth, Speaking)
 _log = structlog.get_logger()
@@ -29,7 +31,10 @@ def report_json(report: Report) -> dict[str, object]:
 
 
 class Reporter:
-    """`send` never blocks; `run` posts. `when_accepted` is called once signaling has taken the report."""
+    """`send` never blocks; `run` posts. `when_accepted` is called once signaling has taken the report.
+
+    `on_answer` hears what signaling says to a batch it has taken.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, signaling_url: str, token: str, worker_id: str) -> None:
         self._session = session
@@ -39,6 +44,7 @@ class Reporter:
         self._waiting: deque[tuple[Report, Callable[[], None] | None]] = deque()
         self._arrived = asyncio.Event()
         self._away = False
+        self.on_answer: Callable[[Answer], None] = lambda _: None
 
     def send(self, report: Report, when_accepted: Callable[[], None] | None = None) -> None:
         if self._away and isinstance(report, PASSING):
@@ -72,7 +78,9 @@ class Reporter:
                 await asyncio.sleep(RETRY_S)
 
     async def _post(self, reports: list[Report]) -> bool:
-        problem = await post(self._session, self._signaling_url, self._token, self._worker_id, reports)
+        problem = await post(
+            self._session, self._signaling_url, self._token, self._worker_id, reports, on_answer=self.on_answer
+        )
         if bool(problem) != self._away:
             _log.warning(
                 "reports_refused" if problem else "reports_accepted_again", problem=problem, waiting=len(self._waiting)
@@ -81,13 +89,25 @@ class Reporter:
         return not problem
 
 
-async def post(session: aiohttp.ClientSession, signaling_url: str, token: str, worker_id: str, reports: list[Report]) -> str:
+async def post(
+    session: aiohttp.ClientSession,
+    signaling_url: str,
+    token: str,
+    worker_id: str,
+    reports: list[Report],
+    *,
+    on_answer: Callable[[Answer], None] = lambda _: None,
+) -> str:
     """Send one batch; returns "" when signaling accepted it, else what went wrong."""
     body = {"worker_id": worker_id, "reports": [report_json(report) for report in reports]}
     headers = {"Authorization": f"Bearer {token}"}
     url = f"{signaling_url.rstrip('/')}/internal/media/reports"
     try:
         async with session.post(url, json=body, headers=headers, timeout=TIMEOUT) as response:
-            return "" if response.status == 200 else f"HTTP {response.status}"
-    except (aiohttp.ClientError, TimeoutError) as error:
+            if response.status != 200:
+                return f"HTTP {response.status}"
+            answer = await response.json()
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         return type(error).__name__
+    on_answer(answer)
+    return ""

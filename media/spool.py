@@ -5,6 +5,9 @@
                                    /head.json          the last closed segment: the chain goes on from it after a restart
     <spool>/<sitting_id>/finished.json                 nothing more will come; reported.json once signaling has been told
 
+All media workers of a host share one spool, so that a sitting can go on at another worker with its chains whole. One
+process at a time writes a sitting: it holds a lock on the sitting's folder, which the kernel takes back when it dies.
+
 Closing is atomic: the sidecar appears last and by renaming, so a segment without sidecar does not exist for the shipper.
 """
 
@@ -115,11 +118,24 @@ class Spool:
             raise ValueError("not an id")
         return self.root / sitting_id / track_id
 
-    def claim(self) -> int:
-        """Wait until no other worker writes here, one that lost its supervisor included. Closing the descriptor gives it up."""
-        descriptor = os.open(self.root, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    def claim(self, sitting_id: str) -> int | None:
+        """Become the one process that writes this sitting; None while another one is. Closing the descriptor gives it up.
+
+        Raises FileNotFoundError when the sitting has no folder (`make_room` makes it).
+        """
+        descriptor = os.open(self.root / sitting_id, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
         return descriptor
+
+    def make_room(self, sitting_id: str) -> None:
+        """Raises ValueError for anything that is not an id."""
+        if not SAFE_ID.fullmatch(sitting_id):
+            raise ValueError("not an id")
+        (self.root / sitting_id).mkdir(parents=True, exist_ok=True)
 
     def free_bytes(self) -> int:
         folder = self.root if self.root.exists() else self.root.parent
@@ -162,12 +178,11 @@ class Spool:
         _sync_folder(folder)
 
     def discard(self, part: Path) -> None:
-        """Throw an open segment away that holds nothing readable."""
+        """Throw an open segment away that holds nothing readable. The sitting's folder stays: it may be claimed."""
         part.unlink(missing_ok=True)
         part.with_name(part.name.replace(".webm.part", ".open.json")).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             part.parent.rmdir()
-            part.parent.parent.rmdir()
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -203,27 +218,26 @@ class Spool:
             _write_durably(folder / "finished.json", _FINISHED.dump_json(finished))
         return finished
 
-    def unreported(self) -> list[tuple[SittingId, FinishedSitting]]:
+    def unreported(self, sitting_id: str = "*") -> list[tuple[SittingId, FinishedSitting]]:
         """Finished sittings of which signaling has not yet been told."""
         return [
             (SittingId(path.parent.name), _FINISHED.validate_json(path.read_bytes()))
-            for path in sorted(self.root.glob("*/finished.json"))
+            for path in sorted(self.root.glob(f"{sitting_id}/finished.json"))
         ]
 
     def mark_reported(self, sitting_id: SittingId) -> None:
         """The shipper may now remove the sitting's folder once it is empty of segments."""
         path = self.root / sitting_id / "finished.json"
-        if path.exists():
+        with contextlib.suppress(FileNotFoundError):
             path.replace(path.with_name("reported.json"))
 
     # --- repair ----------------------------------------------------------------------------
 
-    def repair(self) -> list[SpooledSegment]:
+    def repair(self, sitting_id: str = "*") -> list[SpooledSegment]:
         """After a crash: complete what was being closed, cut open segments to their last whole block and close them."""
-        repaired: list[SpooledSegment] = []
-        for pending in sorted(self.root.glob("*/*/*.json.tmp")):
+        for pending in sorted(self.root.glob(f"{sitting_id}/*/*.json.tmp")):
             self._complete(pending)
-        return repaired + self.repair_parts("*", "*")
+        return self.repair_parts(sitting_id, "*")
 
     def repair_parts(self, sitting_id: str, track_id: str) -> list[SpooledSegment]:
         """Close what was left open of a track ("*" for all) that nobody writes any more."""

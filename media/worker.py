@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hmac
 import json
-import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -18,10 +17,13 @@ from pydantic import TypeAdapter, ValidationError
 from hearing.audience import GrantTable
 from hearing.model import ParticipantId, SittingId
 from hearing.timeline import Clock
+from media import fanout
 from media.aiortc_bridge import Certificate, now_ms
-from media.control import MediaError, Offer, RecordingFinished, WorkerAlive, WorkerStarted
+from media.control import MediaError, Offer, Quality, RecordingFinished, Report, WorkerAlive, WorkerStarted
 from media.courtroom import Courtroom, Surroundings
-from media.reporter import Reporter
+from media.holdings import Holdings
+from media.metrics import WorkerMetrics
+from media.reporter import Answer, Reporter
 from media.segment_writer import OpenSegment, SegmentWriter
 from media.self_test import SelfTests
 from media.self_test_routes import self_test_routes
@@ -30,6 +32,7 @@ from media.spool import SAFE_ID, Spool
 from media.tap import TapRing
 
 TICK_S = 0.03
+ALIVE_EVERY_S = 1.0
 MAX_BODY_BYTES = 1 << 20
 TAP_HEARTBEAT_S = 5.0
 _TABLE = TypeAdapter(GrantTable)
@@ -38,7 +41,8 @@ _log = structlog.get_logger()
 
 STATUS = {
     "peer_unknown": 404, "sitting_unknown": 404, "connection_unknown": 404, "not_a_member": 403, "answer_stale": 409,
-    "peer_exists": 409, "network": 503, "self_test_unknown": 404, "self_test_busy": 429,
+    "peer_exists": 409, "too_many_connects": 429, "network": 503, "sitting_held": 503, "self_test_unknown": 404,
+    "self_test_busy": 429,
 }  # fmt: skip
 """HTTP status of a MediaError code; others are 400."""
 
@@ -54,10 +58,12 @@ class Worker:
         # One map for the life of the process: a step of the wall clock does not move the record.
         self._monotonic_at_start_ms, self._utc_at_start = now_ms(), clock.now()
         self.ring = TapRing(round(self._utc_at_start.timestamp() * 1000))
-        self._courtrooms: dict[SittingId, Courtroom] = {}
-        self._closing: set[SittingId] = set()
-        self._around = Surroundings(settings, Certificate(), self.writer, self.ring, self.monotonic_of, self.reporter.send)
-        self.self_tests = SelfTests(settings.network, self._around.certificate)
+        around = Surroundings(settings, Certificate(), self.writer, self.ring, self.monotonic_of, self._report)
+        self.holdings = Holdings(self.spool, around)
+        self.metrics = WorkerMetrics(settings.worker_id, self.holdings.people)
+        self.reporter.on_answer = self._signaling_answered
+        self.self_tests = SelfTests(settings.network, around.certificate)
+        _log.info("fan_out", compiled=fanout.compiled)
         _log.info("clock_map", utc=self._utc_at_start.isoformat(), monotonic_ms=round(self._monotonic_at_start_ms, 3))
 
     def monotonic_of(self, at: datetime) -> float:
@@ -67,7 +73,8 @@ class Worker:
     async def run(self, ready: Callable[[], None]) -> None:
         """Repair the spool, serve, report. `ready` is called when control requests are answered."""
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(os.close, await asyncio.to_thread(self._open_spool))
+            self.spool.root.mkdir(parents=True, exist_ok=True)
+            unreported = await asyncio.to_thread(self.holdings.mend)
             self.writer.start()
             stack.push_async_callback(self.writer.stop)
             runner = web.AppRunner(build_app(self), access_log=None, shutdown_timeout=1.0)
@@ -76,87 +83,65 @@ class Worker:
             await web.TCPSite(runner, self.settings.host, self.settings.port).start()
             stack.push_async_callback(self._leave)
             self.reporter.send(WorkerStarted(self.settings.control_url))
-            self._report_leftovers()
+            for sitting_id, finished in unreported:
+                self._report_finished(RecordingFinished(sitting_id, finished.tracks))
             ready()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.reporter.run())
                 tasks.create_task(self._tick_forever())
                 tasks.create_task(self._say_alive_forever())
 
-    def _open_spool(self) -> int:
-        """What a crash left open is closed as "repair" before anything new is written. Returns the claim on the spool."""
-        self.spool.root.mkdir(parents=True, exist_ok=True)
-        claim = self.spool.claim()
-        for segment in self.spool.repair():
-            _log.warning("segment_repaired", track_id=segment.track_id, index=segment.index, t1_ms=segment.t1_ms)
-        return claim
-
-    def _report_leftovers(self) -> None:
-        for sitting_id, finished in self.spool.unreported():
-            self._report_finished(RecordingFinished(sitting_id, finished.tracks))
-
     def _report_finished(self, report: RecordingFinished) -> None:
         self.reporter.send(report, lambda: self.spool.mark_reported(report.sitting_id))
 
     async def _leave(self) -> None:
-        """The process ends: close segments cleanly, but do not call any sitting finished."""
         await self.self_tests.close()
-        for courtroom in tuple(self._courtrooms.values()):
-            await courtroom.close("rotate")
-        self._courtrooms.clear()
+        await self.holdings.leave()
 
     async def _tick_forever(self) -> None:
         while True:
             now = now_ms()
-            for courtroom in tuple(self._courtrooms.values()):
+            self.holdings.look(now)
+            for courtroom in tuple(self.holdings.held.values()):
                 try:
                     courtroom.tick(now)
                 except Exception:  # noqa: BLE001  one sitting's fault must not stop the beat of the others
                     _log.exception("courtroom_tick_failed", sitting_id=courtroom.sitting_id)
             self.self_tests.tick(now)
             await asyncio.sleep(TICK_S)
+            self.metrics.woke(now_ms() - now - TICK_S * 1000)
 
     async def _say_alive_forever(self) -> None:
         while True:
             free_bytes = await asyncio.to_thread(self.spool.free_bytes)
-            self.reporter.send(WorkerAlive(tuple(self._courtrooms), free_bytes))
-            await asyncio.sleep(1.0)
+            self.metrics.spool_free_bytes = free_bytes
+            in_force = {sitting_id: courtroom.number for sitting_id, courtroom in self.holdings.held.items()}
+            people = sum(self.holdings.people())
+            self.reporter.send(WorkerAlive(tuple(in_force), free_bytes, self.settings.control_url, in_force, people))
+            await asyncio.sleep(ALIVE_EVERY_S)
+
+    def _report(self, report: Report) -> None:
+        if isinstance(report, Quality):
+            self.metrics.lost(report.up_loss, report.down_loss)
+        self.reporter.send(report)
+
+    def _signaling_answered(self, answer: Answer) -> None:
+        self.holdings.heard(answer.get("newest", {}), answer.get("elsewhere", ()))
 
     def _segment_failed(self, segment: OpenSegment, error: OSError) -> None:
-        courtroom = self._courtrooms.get(segment.name.sitting_id)
+        courtroom = self.holdings.held.get(segment.name.sitting_id)
         if courtroom is not None:
             courtroom.recorder.segment_failed(segment, error)
 
     # --- control ---------------------------------------------------------------------------
 
     def courtroom(self, sitting_id: str) -> Courtroom:
-        courtroom = self._courtrooms.get(SittingId(sitting_id))
-        if courtroom is None:
-            raise MediaError("sitting_unknown", "媒体服务器还没有这个庭次的授权表")
-        return courtroom
-
-    def apply(self, table: GrantTable) -> int:
-        """The first table of a sitting opens its courtroom here."""
-        if table.sitting_id in self._closing:
-            raise MediaError("sitting_unknown", "该庭次正在结束")
-        courtroom = self._courtrooms.get(table.sitting_id)
-        if courtroom is None:
-            courtroom = self._courtrooms[table.sitting_id] = Courtroom(table.sitting_id, self._around)
-        return courtroom.apply(table)
+        return self.holdings.courtroom(sitting_id)
 
     async def close_sitting(self, sitting_id: SittingId) -> None:
-        """Finish a sitting, also one of which only the spool knows (after a restart). May be called again."""
-        if sitting_id in self._closing:
-            return
-        self._closing.add(sitting_id)
-        try:
-            courtroom = self._courtrooms.pop(sitting_id, None)
-            if courtroom is not None:
-                await courtroom.close("stop")
-            finished = await asyncio.to_thread(self.spool.finish, sitting_id)
-            self._report_finished(RecordingFinished(sitting_id, finished.tracks))
-        finally:
-            self._closing.discard(sitting_id)
+        """Finish a sitting. May be called again."""
+        finished = await self.holdings.finish(sitting_id)
+        self._report_finished(RecordingFinished(sitting_id, finished.tracks))
 
 
 async def serve(settings: MediaSettings, clock: Clock, ready: Callable[[], None] = lambda: None) -> None:
@@ -176,13 +161,17 @@ def build_app(worker: Worker) -> web.Application:
     app.add_routes(
         [
             web.get("/healthz", _health),
+            web.get("/metrics", _metrics),
+            web.get("/control/worker/metrics", _metrics_for_signaling),
             web.get("/tap", _tap),
             web.put("/control/sittings/{sitting}/grants", _apply),
             web.post("/control/sittings/{sitting}/peers", _connect),
             web.post("/control/sittings/{sitting}/peers/{peer}/answer", _answer),
             web.post("/control/sittings/{sitting}/peers/{peer}/restart_ice", _restart_ice),
+            web.post("/control/sittings/{sitting}/peers/{peer}/resume", _resume),
             web.delete("/control/sittings/{sitting}/peers/{peer}", _disconnect),
             web.post("/control/sittings/{sitting}/close", _close),
+            web.post("/control/sittings/{sitting}/release", _release),
         ]
     )
     app.add_routes(self_test_routes(worker.self_tests))
@@ -216,11 +205,19 @@ async def _health(_: web.Request) -> web.Response:
     return web.json_response({"ok": True})
 
 
+async def _metrics(request: web.Request) -> web.Response:
+    return web.Response(body=request.app[WORKER].metrics.text(), content_type="text/plain", charset="utf-8")
+
+
+async def _metrics_for_signaling(request: web.Request) -> web.Response:
+    return web.json_response({"text": request.app[WORKER].metrics.text().decode()})
+
+
 async def _apply(request: web.Request) -> web.Response:
     table = _TABLE.validate_json(await request.read())
     if table.sitting_id != request.match_info["sitting"]:
         raise MediaError("bad_request", "授权表与地址中的庭次不一致")
-    return web.json_response({"number": request.app[WORKER].apply(table)})
+    return web.json_response({"number": await request.app[WORKER].holdings.apply(table)})
 
 
 def _courtroom(request: web.Request) -> Courtroom:
@@ -248,6 +245,12 @@ async def _restart_ice(request: web.Request) -> web.Response:
     return web.json_response(_OFFER.dump_python(offer, mode="json"))
 
 
+async def _resume(request: web.Request) -> web.Response:
+    participant_id = ParticipantId(str((await request.json())["participant_id"]))
+    offers = _courtroom(request).resume(participant_id, request.match_info["peer"])
+    return web.json_response({"offers": [_OFFER.dump_python(offer, mode="json") for offer in offers]})
+
+
 async def _disconnect(request: web.Request) -> web.Response:
     await _courtroom(request).disconnect(request.match_info["peer"])
     return web.json_response({})
@@ -255,6 +258,11 @@ async def _disconnect(request: web.Request) -> web.Response:
 
 async def _close(request: web.Request) -> web.Response:
     await request.app[WORKER].close_sitting(SittingId(request.match_info["sitting"]))
+    return web.json_response({})
+
+
+async def _release(request: web.Request) -> web.Response:
+    await request.app[WORKER].holdings.release(SittingId(request.match_info["sitting"]))
     return web.json_response({})
 
 

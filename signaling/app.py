@@ -14,6 +14,7 @@ from signaling.auth import Authentication
 from signaling.broadcast import Broadcast
 from signaling.door import DoorKeeper
 from signaling.errands import Errands
+from signaling.fleet import Fleet
 from signaling.gateway import Gateway, Handler
 from signaling.handlers.evidence import ExhibitNews
 from signaling.handlers.hearing import Seating, court_command
@@ -57,7 +58,8 @@ def build_app(parts: Parts) -> web.Application:
     histories, recording = Histories(parts.database), RecordingWatch(parts.clock, settings.recorder_silence_s)
     authentication, access = Authentication(settings, parts.database, parts.clock), Access(parts)
     broadcast = Broadcast(server, parts, histories, recording)
-    steering = Steering(parts, errands)
+    fleet = Fleet(settings.media_urls, parts.clock, settings.media_silence_s)
+    steering = Steering(parts, errands, fleet, metrics.grants_applied_seconds.observe)
     acts = Acts(parts, steering, broadcast, histories, errands)
     draft, news = Draft(parts, broadcast), ExhibitNews(parts, broadcast)
     seating = Seating(server, parts, acts, broadcast, draft)
@@ -79,7 +81,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(RecordApi(parts, access, draft).routes())
     app.add_routes(QualityApi(parts, access, steering).routes())
     app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording), draft).routes())
-    app.add_routes(HealthApi(parts, watch, metrics, seating.presence).routes())
+    app.add_routes(HealthApi(parts, fleet, metrics, seating.presence).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
     app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands))
@@ -106,7 +108,7 @@ def _running(
 
     async def context(_: web.Application) -> AsyncIterator[None]:
         await seating.expect_everybody()
-        await steering.resend_all()
+        await steering.resend()
         looking = [
             asyncio.create_task(watch.run(), name="media watch"),
             asyncio.create_task(sessions.run(), name="session watch"),

@@ -15,6 +15,7 @@ from aiohttp import web
 from socketio.exceptions import ConnectionRefusedError as RefuseSocket
 
 from hearing.timeline import Clock
+from media.control import MediaError
 from signaling import protocol
 from signaling.error_codes import Refused, describe
 from signaling.metrics import Metrics
@@ -95,7 +96,9 @@ class Gateway(socketio.AsyncNamespace):
             ack = await self._dispatch(sid, name, args[0] if args else None)
         except Exception as error:
             status, wire = describe(error)
-            if status >= 500:
+            if isinstance(error, MediaError):  # the worker is away or said no: where in our code is of no interest
+                log.warning("media refused", sid=sid, command=name, code=wire.code)
+            elif status >= 500:
                 log.exception("command failed", sid=sid, command=name)
             ack = Ack(ok=False, error=wire)
         known = name if name in self._handlers else "unknown"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from aiohttp import web
-from prometheus_client import generate_latest
 from sqlalchemy import select
 
+from media.control import MediaError
 from signaling.error_codes import Refused
-from signaling.media_watch import MediaWatch
+from signaling.fleet import Fleet
 from signaling.metrics import Metrics
 from signaling.middleware import same_secret
 from signaling.parts import Parts
@@ -17,13 +19,15 @@ from storage.objects import ObjectMissing
 
 log = structlog.get_logger("signaling.health")
 
+WORKER_ANSWERS_WITHIN_S = 2.0
+
 
 class HealthApi:
     """Says what works. A silent media worker does not make signaling unhealthy: people must still reach the court."""
 
-    def __init__(self, parts: Parts, watch: MediaWatch, metrics: Metrics, presence: Presence) -> None:
+    def __init__(self, parts: Parts, fleet: Fleet, metrics: Metrics, presence: Presence) -> None:
         self._parts = parts
-        self._watch = watch
+        self._fleet = fleet
         self._metrics = metrics
         self._presence = presence
 
@@ -31,8 +35,13 @@ class HealthApi:
         return [web.get("/healthz", self.health), web.get("/metrics", self.metrics)]
 
     async def health(self, _: web.Request) -> web.Response:
+        """`media` is true when every worker is heard; `media_workers` says so for each."""
         database, store = await self._database(), await self._store()
-        body = {"ok": database and store, "database": database, "store": store, "media": self._watch.is_there}
+        workers = {name: self._fleet.is_there(url) for name, url in self._fleet.names.items()}
+        body = {
+            "ok": database and store, "database": database, "store": store,
+            "media": all(workers.values()), "media_workers": workers,
+        }  # fmt: skip
         return web.json_response(body, status=200 if body["ok"] else 503, headers={"Cache-Control": "no-store"})
 
     async def _database(self) -> bool:
@@ -54,10 +63,21 @@ class HealthApi:
         return True
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Behind the internal bearer token (Prometheus: `authorization.credentials_file`)."""
+        """Everything in one scrape, behind the internal bearer token (Prometheus: `authorization.credentials_file`)."""
         if not same_secret(request.headers.get("Authorization", ""), f"Bearer {self._parts.settings.internal_token}"):
             raise Refused("bad_internal_token")
         self._metrics.sockets.set(len(self._presence.live_seats()))
-        self._metrics.live_sittings.set(len(await self._parts.hearings.live_sittings()))
-        self._metrics.media_silence_s.set(self._watch.silence_s)
-        return web.Response(body=generate_latest(self._metrics.registry), content_type="text/plain", charset="utf-8")
+        standings = await self._parts.hearings.standings()
+        for name, url in self._fleet.names.items():
+            self._metrics.live_sittings.labels(name).set(sum(s.media_worker_url == url for s in standings))
+            self._metrics.media_silence_s.labels(name).set(self._fleet.silence_s(url))
+        texts = await asyncio.gather(*(self._of_worker(url) for url in self._fleet.urls))
+        return web.Response(body=self._metrics.text(texts), content_type="text/plain", charset="utf-8")
+
+    async def _of_worker(self, url: str) -> str:
+        """Empty while the worker is away: its silence is a number of its own."""
+        try:
+            async with asyncio.timeout(WORKER_ANSWERS_WITHIN_S):
+                return await self._parts.media(url).metrics()
+        except (MediaError, TimeoutError):
+            return ""

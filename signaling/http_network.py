@@ -70,7 +70,7 @@ class NetworkTestApi:
         return web.Response(status=204)
 
     def _worker(self) -> MediaControl:
-        return self._parts.media(self._parts.settings.media_url)
+        return self._parts.media(self._parts.settings.media_urls[0])
 
 
 def owner_of(session: Session) -> str:

@@ -67,14 +67,15 @@ class InternalApi:
         if not isinstance(reports, list):
             raise Refused("bad_field", "reports")
         refused = 0
+        word: dict[str, object] = {}
         for data in reports:
             try:
-                await self._reports.take(read_report(data))
+                word |= await self._reports.take(read_report(data))
             except (UserError, ValidationError, KeyError, TypeError) as error:
                 refused += 1
                 kind = data.get("type") if isinstance(data, dict) else None
                 log.warning("report not taken", worker_id=body.get("worker_id"), type=kind, problem=type(error).__name__)
-        return web.json_response({"taken": len(reports) - refused, "refused": refused})
+        return web.json_response({"taken": len(reports) - refused, "refused": refused, **word})
 
     async def utterances(self, request: web.Request) -> web.Response:
         """New lines; 400 when one of them can never be taken (the sender then posts them one by one)."""

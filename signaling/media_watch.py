@@ -1,4 +1,7 @@
-"""Is the media plane there? Judged by its own reports; silence is told to people first and to the law later (J20, S11)."""
+"""Is the media plane there, and does it hold the newest tables? Judged by each worker's own reports.
+
+Silence is told to people first; what a dead worker held goes on at another one; at last it is told to the law (J20, S11).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import structlog
 from hearing.commands import SuspendForFault
 from hearing.errors import CourtError
 from hearing.model import SYSTEM, SittingId, SittingState
-from hearing.timeline import Clock
+from media.control import MediaError, WorkerAlive
 from signaling.acts import Acts
 from signaling.broadcast import Broadcast
 from signaling.parts import Parts
@@ -21,48 +24,66 @@ from storage.ids import new_id
 log = structlog.get_logger("signaling.media_watch")
 
 TICK_S = 0.5
+ANSWER_WITHIN_S = 2.0
 
 
 class MediaWatch:
-    """Hears the worker; `run()` looks at the clock."""
+    """Hears the workers; `run()` looks at the clock."""
 
     def __init__(self, parts: Parts, acts: Acts, steering: Steering, broadcast: Broadcast, recording: RecordingWatch) -> None:
         self._parts = parts
-        self._clock: Clock = parts.clock
         self._acts = acts
         self._steering = steering
         self._broadcast = broadcast
         self._recording = recording
-        self._heard_s: float | None = None
-        self._begun_s = parts.clock.monotonic()
-        self._told_lost = False
+        self._fleet = steering.fleet
+        self._told_lost: set[str] = set()
+        self._given_up: set[str] = set()
 
-    @property
-    def silence_s(self) -> float:
-        """Since when the worker is unheard; counted from our own start at first."""
-        return self._clock.monotonic() - (self._begun_s if self._heard_s is None else self._heard_s)
+    # --- what workers say ------------------------------------------------------------------
 
-    @property
-    def is_there(self) -> bool:
-        return self._heard_s is not None and self.silence_s <= self._parts.settings.media_silence_s
+    async def alive(self, report: WorkerAlive) -> dict[str, object]:
+        """A sign of life. Answers what the worker may rely on: which table is the newest, and which sittings are not its own.
 
-    async def alive(self) -> None:
-        """A sign of life. After a silence the worker may have missed tables."""
-        self._heard_s = self._clock.monotonic()
-        if self._told_lost:
-            self._told_lost = False
-            log.info("media is back")
-            await self._steering.resend_all()
+        A worker whose table is older, or that does not hold what it should, is sent the newest.
+        """
+        url = self._fleet.known(report.control_url)
+        standings = await self._parts.hearings.standings()
+        if url is None:
+            log.warning("report of an unknown worker", control_url=report.control_url)
+            return {"newest": {}, "elsewhere": sorted(report.in_force)}
+        await self._heard(url, report.people)
+        newest = {s.sitting_id: s.number for s in standings if s.media_worker_url == url}
+        for sitting_id, number in newest.items():
+            if report.in_force.get(sitting_id, -1) < number:
+                await self._steering.catch_up(sitting_id)
+        elsewhere = [s.sitting_id for s in standings if s.sitting_id in report.in_force and s.sitting_id not in newest]
+        return {"newest": newest, "elsewhere": elsewhere}
 
-    async def restarted(self) -> None:
-        """The worker came up with nothing: send all tables, then let browsers connect again."""
-        self._heard_s = self._clock.monotonic()
-        self._told_lost = False
-        await self._steering.resend_all(to_a_new_worker=True)
-        await self._tell_lost(MediaLost(reason="worker_restarted"))
+    async def _heard(self, url: str, people: int) -> None:
+        self._fleet.heard(url, people)
+        self._given_up.discard(url)
+        if url in self._told_lost:  # it may have missed tables
+            self._told_lost.discard(url)
+            log.info("media is back", worker=url)
+            await self._steering.resend(url)
+
+    async def restarted(self, control_url: str) -> None:
+        """A worker came up with nothing: send all its tables, then let browsers connect again."""
+        url = self._fleet.known(control_url)
+        if url is None:
+            log.warning("start of an unknown worker", control_url=control_url)
+            return
+        self._fleet.heard(url, 0)
+        self._told_lost.discard(url)
+        self._given_up.discard(url)
+        await self._steering.resend(url, to_a_new_worker=True)
+        await self._tell_lost(url, MediaLost(reason="worker_restarted"))
+
+    # --- what the clock says ---------------------------------------------------------------
 
     async def run(self) -> None:
-        """For ever: look at the silence of the worker and of the recorders."""
+        """For ever: look at the silence of the workers and of the recorders."""
         while True:
             await asyncio.sleep(TICK_S)
             try:
@@ -73,21 +94,44 @@ class MediaWatch:
     async def look(self) -> None:
         for sitting_id in self._recording.stale():
             await self._broadcast.refresh(sitting_id)
-        if self.silence_s > self._parts.settings.media_silence_s and not self._told_lost:
-            self._told_lost = True
-            log.warning("media is silent", silence_s=round(self.silence_s, 1))
-            await self._tell_lost(MediaLost(reason="unreachable"))
-        if self.silence_s > self._parts.settings.suspend_after_s:
-            await self._suspend_all()
+        for url in self._fleet.urls:
+            await self._look_at(url, self._fleet.silence_s(url))
 
-    async def _tell_lost(self, message: MediaLost) -> None:
-        for _, sitting in await self._parts.hearings.live_sittings():
+    async def _look_at(self, url: str, silence_s: float) -> None:
+        settings = self._parts.settings
+        if silence_s > settings.media_silence_s and url not in self._told_lost:
+            self._told_lost.add(url)
+            log.warning("media is silent", worker=url, silence_s=round(silence_s, 1))
+            await self._tell_lost(url, MediaLost(reason="unreachable"))
+        if silence_s > settings.move_after_s and url not in self._given_up and await self._is_dead(url):
+            self._given_up.add(url)
+            moved = await self._steering.evacuate(url)
+            log.warning("worker given up", worker=url, moved=len(moved))
+            for sitting_id in moved:
+                await self._tell(sitting_id, MediaLost(reason="worker_restarted"))
+        if silence_s > settings.suspend_after_s:
+            for _, sitting in await self._parts.hearings.live_sittings(url):
+                if sitting.state is SittingState.IN_SESSION:
+                    await self._suspend(sitting.id)
+
+    async def _is_dead(self, url: str) -> bool:
+        """Unheard here, and it does not answer either, while another one is there to take over."""
+        if not any(self._fleet.is_there(other) for other in self._fleet.urls if other != url):
+            return False
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._parts.media(url).metrics()
+        except (MediaError, TimeoutError):
+            return True
+        return False
+
+    async def _tell_lost(self, url: str, message: MediaLost) -> None:
+        for _, sitting in await self._parts.hearings.live_sittings(url):
             await self._broadcast.send_to(sitting.id, sitting.present, message)
 
-    async def _suspend_all(self) -> None:
-        for _, sitting in await self._parts.hearings.live_sittings():
-            if sitting.state is SittingState.IN_SESSION:
-                await self._suspend(sitting.id)
+    async def _tell(self, sitting_id: SittingId, message: MediaLost) -> None:
+        _, sitting = await self._parts.hearings.load(sitting_id)
+        await self._broadcast.send_to(sitting_id, sitting.present, message)
 
     async def _suspend(self, sitting_id: SittingId) -> None:
         try:

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from hearing.timeline import Clock
+from media.control import MediaError
 from signaling.accounts import Session
 from signaling.auth import Authentication, Origin, csrf_of
 from signaling.error_codes import Refused, describe, told
@@ -134,7 +135,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise  # the reader went away while we were writing
     except Exception as error:
         response = error_response(error)
-        if response.status >= 500:
+        if isinstance(error, MediaError):
+            log.warning("media refused", request_id=request[REQUEST_ID], route=route_of(request), code=error.code)
+        elif response.status >= 500:
             log.exception("request failed", request_id=request[REQUEST_ID], route=route_of(request))
         return response
 

@@ -63,6 +63,12 @@ class RestartIce(Message):
     connection: Literal["up", "down"]
 
 
+class ResumeMedia(Message):
+    """`media.resume`: this person's media peer still runs, only the socket is new. Answers the offers that were missed."""
+
+    peer_id: str
+
+
 class Disconnect(Message):
     """`media.disconnect`: close the media peer."""
 
@@ -102,6 +108,7 @@ CONNECTION_COMMANDS: dict[str, type[Message]] = {
     "media.connect": Connect,
     "media.answer": Answer,
     "media.restart_ice": RestartIce,
+    "media.resume": ResumeMedia,
     "media.disconnect": Disconnect,
     "media.view": View,
     "media.stats": Stats,
@@ -123,7 +130,7 @@ class Ack(Message):
     number: int | None = None
     error: WireError | None = None
     joined: Joined | None = None  # sitting.join
-    offers: list[OfferView] | None = None  # media.connect, media.restart_ice
+    offers: list[OfferView] | None = None  # media.connect, media.restart_ice, media.resume
     peer_id: str | None = None  # media.connect
 
 

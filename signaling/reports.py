@@ -66,13 +66,16 @@ class Reports:
         self._watch = watch
         self._recording = recording
 
-    async def take(self, report: Report) -> None:
-        """Do what a report asks. Raises UserError when it names what is not here: the sender need not repeat it."""
+    async def take(self, report: Report) -> dict[str, object]:
+        """Do what a report asks; returns what its sender must know.
+
+        Raises UserError when it names what is not here: the sender need not repeat it.
+        """
         match report:
             case WorkerStarted():
-                await self._watch.restarted()
+                await self._watch.restarted(report.control_url)
             case WorkerAlive():
-                await self._watch.alive()
+                return await self._watch.alive(report)
             case SegmentStored():
                 await self._store_segment(report)
             case RecordingFinished():
@@ -85,8 +88,9 @@ class Reports:
                     await self._broadcast.refresh(report.sitting_id)
             case _:
                 await self._tell_pages(report)
+        return {}
 
-    async def _tell_pages(self, report: Report) -> None:
+    async def _tell_pages(self, report: PeerState | OfferMade | Speaking | Quality | LayersChosen) -> None:
         """What concerns the pages of the people there, and no row."""
         match report:
             case PeerState():

@@ -23,8 +23,8 @@ class SignalingSettings:
     """Address people type, without a trailing slash: start of personal links, own origin; https:// makes cookies Secure."""
     internal_token: str
     """Bearer token of /internal/*."""
-    media_url: str
-    """Control address of the media worker on which new sittings are placed."""
+    media_urls: tuple[str, ...]
+    """Control addresses of the media workers on which sittings are placed."""
     web_root: Path
     """Folder of the built web application (web/dist)."""
     internal_port: int | None = None
@@ -53,6 +53,8 @@ class SignalingSettings:
     """A lost socket keeps its seat so long, so that a reload is not a departure."""
     media_silence_s: float = 3.0
     """Worker unheard so long: clients are told that media is lost."""
+    move_after_s: float = 8.0
+    """Worker unheard and unreachable so long: its sittings go on at another one."""
     suspend_after_s: float = 15.0
     """Worker unheard so long: sittings in session become TECH_SUSPENDED."""
     recorder_silence_s: float = 10.0

@@ -1,36 +1,55 @@
-"""The media role: connections, forwarding, recording to the spool, the tap. It opens no database."""
+"""The media role: connections, forwarding, recording to the spool, the tap. It opens no database.
+
+Of several workers each has its own control port and its share of the UDP ports; the spool is common, so that a sitting can
+go on at another worker.
+"""
 
 from __future__ import annotations
 
 from court.keys import internal_token
-from court.roles.shared import WORKER_ID, internal_url, media_url, spool_folder
+from court.roles.shared import internal_url, media_urls, spool_folder, worker_id
 from court.settings import Settings
 from media.settings import MediaSettings, Network
 from media.worker import serve
 from storage.clock import SystemClock
 
+TABLE_LIFE_S = 60.0
+"""Signaling is restarted within seconds; whoever has heard nothing of it for so long knows nothing of the law any more."""
 
-async def main(settings: Settings) -> None:
+
+async def main(settings: Settings, number: int = 1) -> None:
+    """Run worker `number`, from 1."""
     await serve(
         MediaSettings(
-            worker_id=WORKER_ID,
+            worker_id=worker_id(number),
             host="127.0.0.1",
-            port=settings.media_port,
-            control_url=media_url(settings),
+            port=settings.media_port + number - 1,
+            control_url=media_urls(settings)[number - 1],
             signaling_url=internal_url(settings),
             spool=spool_folder(settings),
             internal_token=internal_token(settings.keys_dir),
-            network=network_of(settings),
+            network=network_of(settings, number),
+            table_life_s=TABLE_LIFE_S,
         ),
         SystemClock(),
     )
 
 
-def network_of(settings: Settings) -> Network:
-    """Where media sockets are opened."""
+def network_of(settings: Settings, number: int = 1) -> Network:
+    """Where media sockets of a worker are opened."""
     return Network(
         addresses=settings.media_addresses,
         loopback=settings.host in {"127.0.0.1", "localhost", "::1"},
         public_address=settings.media_public_address or None,
-        ports=settings.media_port_range,
+        ports=share(settings.media_port_range, number, settings.media_workers),
     )
+
+
+def share(ports: tuple[int, int] | None, number: int, workers: int) -> tuple[int, int] | None:
+    """The part of a port range (both ends included) that belongs to worker `number` of `workers`."""
+    if ports is None:
+        return None
+    low, high = ports
+    size = (high - low + 1) // workers
+    first = low + (number - 1) * size
+    return first, (high if number == workers else first + size - 1)

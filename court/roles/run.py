@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
 
 from court.log import configure_logging
+from court.roles.shared import worker_id
 from court.settings import Settings
 
 WATCH_PARENT_S = 1.0
@@ -22,18 +24,20 @@ RoleMain = Callable[[Settings], Coroutine[Any, Any, None]]
 log = structlog.get_logger("court")
 
 
-def run_role(role: str, settings: Settings, parent: int | None) -> int:
-    """Returns the exit status: 0 after a clean stop."""
-    configure_logging(settings.log_level, settings.log_format, role)
-    return asyncio.run(_until_stopped(_main_of(role), settings, parent))
+def run_role(role: str, settings: Settings, parent: int | None, number: int = 1) -> int:
+    """Run a role, of the media workers the one with this number. Returns the exit status: 0 after a clean stop."""
+    configure_logging(settings.log_level, settings.log_format, worker_id(number) if role == "media" else role)
+    return asyncio.run(_until_stopped(_main_of(role, number), settings, parent))
 
 
-def _main_of(role: str) -> RoleMain:
+def _main_of(role: str, number: int) -> RoleMain:
     match role:
         case "signaling":
             from court.roles.signaling import main
         case "media":
-            from court.roles.media import main
+            from court.roles.media import main as media_main
+
+            return partial(media_main, number=number)
         case "shipper":
             from court.roles.shipper import main
         case "transcripts":

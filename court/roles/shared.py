@@ -17,8 +17,6 @@ from storage.folder import FolderStore
 from storage.tables import courts
 from storage.wake import HueyWake
 
-WORKER_ID = "media-1"  # of the one media worker that `court serve` runs
-
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -59,9 +57,15 @@ def internal_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{_fixed(settings.internal_port, 'COURT_INTERNAL_PORT')}"
 
 
-def media_url(settings: Settings) -> str:
-    """Where signaling and transcripts reach the media worker."""
-    return f"http://127.0.0.1:{_fixed(settings.media_port, 'COURT_MEDIA_PORT')}"
+def media_urls(settings: Settings) -> tuple[str, ...]:
+    """Where signaling and transcripts reach the media workers, in the order of their numbers."""
+    first = _fixed(settings.media_port, "COURT_MEDIA_PORT")
+    return tuple(f"http://127.0.0.1:{first + n}" for n in range(settings.media_workers))
+
+
+def worker_id(number: int) -> str:
+    """media-1, media-2 …"""
+    return f"media-{number}"
 
 
 def _fixed(port: int, name: str) -> int:

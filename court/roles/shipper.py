@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from court.roles.shared import WORKER_ID, Shared, internal_url, only_court, shared, spool_folder
+from court.roles.shared import Shared, internal_url, only_court, shared, spool_folder
 from court.settings import Settings
 from media.settings import ShipperSettings
 from media.shipper import ship_forever
@@ -18,7 +18,7 @@ async def main(settings: Settings) -> None:
             spool=spool_folder(settings),
             signaling_url=internal_url(settings),
             court_id=await _court(parts),
-            worker_id=WORKER_ID,
+            worker_id="shipper",
             internal_token=parts.token,
         )
         await ship_forever(ship, parts.store)

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from court.roles.shared import Shared, internal_url, media_url, shared
+from court.roles.shared import Shared, internal_url, media_urls, shared
 from court.settings import Settings
 from evidence.registry import ExhibitRegistry
 from evidence.settings import EvidenceSettings
@@ -73,7 +73,7 @@ def signaling_settings(settings: Settings, token: str) -> SignalingSettings:
         base_url=settings.public_url,
         internal_token=token,
         internal_port=settings.internal_port,
-        media_url=media_url(settings),
+        media_urls=media_urls(settings),
         web_root=WEB_ROOT,
         court_tz=settings.tz,
         allowed_origins=(settings.local_url, *settings.allowed_origins),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from court.roles.shared import internal_url, media_url, shared
+from court.roles.shared import internal_url, media_urls, shared
 from court.settings import Settings
 from transcripts.settings import TranscriptSettings
 from transcripts.worker import serve
@@ -23,7 +23,7 @@ async def main(settings: Settings) -> None:
         (settings.data / "run" / "captions-ready").unlink(missing_ok=True)
         await serve(
             TranscriptSettings(
-                tap_urls=(media_url(settings),),
+                tap_urls=media_urls(settings),
                 signaling_url=internal_url(settings),
                 internal_token=parts.token,
                 data_dir=settings.data,

@@ -9,7 +9,7 @@ from signaling.error_codes import Refused
 from signaling.gateway import Handler
 from signaling.parsing import Envelope
 from signaling.presence import Seat
-from signaling.protocol import Ack, Answer, Disconnect, OfferView, RestartIce, Stats, View
+from signaling.protocol import Ack, Answer, Disconnect, OfferView, RestartIce, ResumeMedia, Stats, View
 from signaling.steering import Steering
 from storage.ids import new_id
 
@@ -28,6 +28,7 @@ class MediaHandlers:
             "media.connect": self.connect,
             "media.answer": self.answer,
             "media.restart_ice": self.restart_ice,
+            "media.resume": self.resume,
             "media.disconnect": self.disconnect,
             "media.view": self.view,
             "media.stats": self.stats,
@@ -60,6 +61,14 @@ class MediaHandlers:
         offer = await worker.restart_ice(seat.sitting_id, body.peer_id, body.connection)
         return Ack(ok=True, peer_id=body.peer_id, offers=[offer_view(offer)])
 
+    async def resume(self, seat: Seat, envelope: Envelope) -> Ack:
+        """The worker knows whose peer it is; a socket that came anew steers it from now on."""
+        body = cast("ResumeMedia", envelope.body)
+        worker = await self._steering.worker(seat.sitting_id)
+        offers = await worker.resume(seat.sitting_id, seat.participant.id, body.peer_id)
+        seat.peer_id = body.peer_id
+        return Ack(ok=True, peer_id=body.peer_id, offers=[offer_view(offer) for offer in offers])
+
     async def disconnect(self, seat: Seat, envelope: Envelope) -> Ack:
         body = cast("Disconnect", envelope.body)
         own_peer(seat, body.peer_id)
@@ -67,7 +76,6 @@ class MediaHandlers:
         worker = await self._steering.worker(seat.sitting_id)
         await worker.disconnect(seat.sitting_id, body.peer_id)
         return Ack(ok=True)
-
 
     async def view(self, seat: Seat, envelope: Envelope) -> Ack:
         body = cast("View", envelope.body)

@@ -107,9 +107,23 @@ class FakeMedia:
         self._reach()
         return tuple(self.samples)
 
+    async def resume(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
+        self._reach()
+        if ("connect", participant_id, peer_id) not in self.calls:
+            raise MediaError("peer_unknown", "没有这个媒体连接")
+        return ()
+
     async def close_sitting(self, sitting_id: SittingId) -> None:
         self._reach()
         self.closed.append(sitting_id)
+
+    async def release(self, sitting_id: SittingId) -> None:
+        self._reach()
+        self.calls.append(("release", sitting_id))
+
+    async def metrics(self) -> str:
+        self._reach()
+        return ""
 
 
 class Browser:
@@ -274,7 +288,7 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
     (web_root / "assets" / "app.1a2b.js").write_text("1")
     room_limit = changes.pop("room_limit", 16)
     settings = SignalingSettings(
-        base_url=f"http://127.0.0.1:{port}", internal_token="internal-secret", media_url=MEDIA_URL, web_root=web_root,
+        base_url=f"http://127.0.0.1:{port}", internal_token="internal-secret", media_urls=(MEDIA_URL,), web_root=web_root,
         **{"seat_grace_s": 0.5, "upload_limit_bytes": 200_000, **changes},
     )  # fmt: skip
     return Parts(

@@ -17,7 +17,7 @@ from storage import tables as t
 from tests.integration.signaling_bed import INTERNAL, MEDIA_URL, Bed, court_house, parts_for, running, until
 
 ALIVE = {"type": "worker.alive", "sittings": [], "spool_free_bytes": 10**9}
-STARTED = {"type": "worker.started", "control_url": "http://127.0.0.1:1"}
+STARTED = {"type": "worker.started", "control_url": MEDIA_URL}
 
 
 @pytest.fixture
@@ -214,7 +214,8 @@ async def test_internal_doors_are_locked(bed: Bed) -> None:
         async with session.get("/metrics", headers=INTERNAL) as response:
             assert "court_http_requests_total" in await response.text()
         async with session.get("/healthz") as response:
-            assert await response.json() == {"ok": True, "database": True, "store": True, "media": False}
+            workers = {"media": False, "media_workers": {"media-1": False}}
+            assert await response.json() == {"ok": True, "database": True, "store": True, **workers}
 
 
 async def test_a_restarted_signaling_goes_on_where_it_was(tmp_path: Path) -> None:

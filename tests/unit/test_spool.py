@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,7 +128,7 @@ def test_an_open_segment_without_a_whole_block_leaves_nothing(tmp_path: Path, si
     part = write_open(spool, name(), 5)
     part.write_bytes(part.read_bytes()[:size])
     assert spool.repair() == []
-    assert list(tmp_path.rglob("*")) == []
+    assert list(tmp_path.rglob("*")) == [tmp_path / SITTING], "only the folder, which may be claimed"
 
 
 def test_segments_are_chained_and_the_chain_survives_shipping_and_restart(tmp_path: Path) -> None:
@@ -186,16 +185,18 @@ def test_ids_are_not_paths(tmp_path: Path) -> None:
         Spool(tmp_path).begin(replace(name(), track_id="../../etc"))
 
 
-def test_a_second_worker_waits_until_the_first_has_gone(tmp_path: Path) -> None:
-    first, claimed = Spool(tmp_path).claim(), threading.Event()
-    second: list[int] = []
-
-    def claim() -> None:
-        second.append(Spool(tmp_path).claim())
-        claimed.set()
-
-    threading.Thread(target=claim, daemon=True).start()
-    assert not claimed.wait(0.3)
-    os.close(first)
-    assert claimed.wait(5)
-    os.close(second[0])
+def test_one_worker_at_a_time_writes_a_sitting(tmp_path: Path) -> None:
+    first, second = Spool(tmp_path), Spool(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        first.claim(SITTING)
+    first.make_room(SITTING)
+    first.make_room("sit_2")
+    claim, other = first.claim(SITTING), second.claim("sit_2")
+    assert claim is not None
+    assert other is not None, "another sitting is free"
+    assert second.claim(SITTING) is None
+    os.close(claim)
+    again = second.claim(SITTING)
+    assert again is not None
+    os.close(again)
+    os.close(other)

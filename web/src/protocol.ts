@@ -212,6 +212,11 @@ export interface RestartIce extends CommandHeader {
   connection: "up" | "down"
 }
 
+/** `media.resume`: this person's media peer still runs, only the socket is new. Answers the offers that were missed. */
+export interface ResumeMedia extends CommandHeader {
+  peer_id: string
+}
+
 /** `media.disconnect`: close the media peer. */
 export interface Disconnect extends CommandHeader {
   peer_id: string
@@ -729,6 +734,7 @@ export interface ClientToServerEvents {
   "media.connect": (command: Connect, ack: (answer: Ack) => void) => void
   "media.answer": (command: Answer, ack: (answer: Ack) => void) => void
   "media.restart_ice": (command: RestartIce, ack: (answer: Ack) => void) => void
+  "media.resume": (command: ResumeMedia, ack: (answer: Ack) => void) => void
   "media.disconnect": (command: Disconnect, ack: (answer: Ack) => void) => void
   "media.view": (command: View, ack: (answer: Ack) => void) => void
   "media.stats": (command: Stats, ack: (answer: Ack) => void) => void
