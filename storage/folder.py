@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from storage.incoming import chunks_of
 from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key, is_key_part
 
 _CHUNK_BYTES = 256 * 1024
@@ -88,7 +89,7 @@ class FolderStore:
         with _write_errors():
             file = await asyncio.to_thread(temporary.open, "wb")
         try:
-            async for chunk in _chunks(data):
+            async for chunk in chunks_of(data):
                 digest.update(chunk)
                 size += len(chunk)
                 with _write_errors():
@@ -108,14 +109,6 @@ class FolderStore:
                 key = Path(folder, name).relative_to(self._root).as_posix()
                 if key.startswith(prefix):
                     yield key
-
-
-async def _chunks(data: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]:
-    if isinstance(data, bytes):
-        yield data
-        return
-    async for chunk in data:
-        yield chunk
 
 
 def _sweep(own: Path) -> None:

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
+from storage.incoming import Incoming, collected
 from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key
 
 CHUNK_BYTES = 256 * 1024
 PART_BYTES = 16 * 1024 * 1024  # of an upload larger than this; a smaller one is a single request
-IN_MEMORY_BYTES = 4 * 1024 * 1024  # a larger upload waits in an unnamed file while it is hashed
 CONNECT_S, READ_S = 5.0, 30.0
 CONNECTIONS = 16
 
@@ -70,11 +69,11 @@ class S3Store:
     async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
         """Store durably (the server's acknowledgement). Identical bytes again are allowed."""
         check_key(key)
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
-            stored = await _collect(key, data, file)
+        async with collected(data) as incoming:
+            stored = StoredObject(key, incoming.bytes, incoming.sha256)
             with _errors(key):
                 try:
-                    await asyncio.to_thread(self._upload, key, file, stored.bytes)
+                    await asyncio.to_thread(self._upload, key, incoming)
                 except S3Error as error:
                     if error.code not in _TAKEN:
                         raise
@@ -82,13 +81,14 @@ class S3Store:
                         raise ObjectExists(key) from None
         return stored
 
-    def _upload(self, key: str, file: BinaryIO | Any, size: int) -> None:
+    def _upload(self, key: str, incoming: Incoming) -> None:
         if not self._bucket_seen:  # some servers make a bucket by themselves: one without the court's retention rule
             if not self._client.bucket_exists(self._bucket):
                 raise StoreUnavailable("bucket_missing")
             self._bucket_seen = True
-        file.seek(0)
-        self._client.put_object(self._bucket, key, file, size, part_size=PART_BYTES if size > PART_BYTES else 0)
+        incoming.file.seek(0)
+        part_bytes = PART_BYTES if incoming.bytes > PART_BYTES else 0
+        self._client.put_object(self._bucket, key, incoming.file, incoming.bytes, part_size=part_bytes)  # type: ignore[arg-type]
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Bytes [start, end); what lies beyond the end of the object is left out."""
@@ -142,24 +142,6 @@ class _WriteOncePool(urllib3.PoolManager):
         if creates:
             kw["headers"] = {**(kw.get("headers") or {}), "If-None-Match": "*"}
         return super().urlopen(method, url, redirect=redirect, **kw)
-
-
-async def _collect(key: str, data: AsyncIterator[bytes] | bytes, file: Any) -> StoredObject:
-    """Everything into `file`, hashed: a source that breaks off leaves nothing at the store."""
-    digest, size = hashlib.sha256(), 0
-    async for chunk in _chunks(data):
-        digest.update(chunk)
-        size += len(chunk)
-        await asyncio.to_thread(file.write, chunk)
-    return StoredObject(key, size, digest.hexdigest())
-
-
-async def _chunks(data: AsyncIterator[bytes] | bytes) -> AsyncIterator[bytes]:
-    if isinstance(data, bytes):
-        yield data
-        return
-    async for chunk in data:
-        yield chunk
 
 
 @contextmanager
