@@ -190,6 +190,7 @@ async def _window(plan: Plan, server: Server, sources: Sources, subscribers: lis
         "worst_subscriber": round(min(each), 4),
         "cpu_us_per_packet": round(used_s / max(1, forwarded) * 1e6, 2),
         "cpu_percent": round(100 * used_s / wall_s, 1),
+        "kernel_percent_of_cpu": round(100 * (last.system_s - first.system_s) / max(0.01, used_s)),
         **_percentiles("latency", witness.latencies_ms),
         **_percentiles("reference", reference.latencies_ms),
         "rss_mb": rss_mb,

@@ -14,10 +14,14 @@ PROBE_ROUNDS = 800
 _PROBE_DATA = bytes(1 << 18)
 
 
-def cpu_s(pid: int) -> float:
-    """User and system time of all threads, living and ended (proc(5): utime and stime of /proc/PID/stat)."""
+def user_and_system_s(pid: int) -> tuple[float, float]:
+    """Time of all threads, living and ended (proc(5): utime and stime of /proc/PID/stat)."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    return int(fields[11]) / TICKS_PER_S, int(fields[12]) / TICKS_PER_S
+
+
+def cpu_s(pid: int) -> float:
+    return sum(user_and_system_s(pid))
 
 
 def rss_bytes(pid: int) -> int:
@@ -69,11 +73,13 @@ class Sample:
 
     at_s: float
     cpu_s: float
+    system_s: float  # of it in the kernel
     core_busy_s: float
 
     @classmethod
     def of(cls, pid: int, core: int | None) -> Sample:
-        return cls(time.perf_counter(), cpu_s(pid), core_busy_s(core) if core is not None else 0.0)
+        user_s, system_s = user_and_system_s(pid)
+        return cls(time.perf_counter(), user_s + system_s, system_s, core_busy_s(core) if core is not None else 0.0)
 
 
 def quantile(values: Sequence[float], q: float) -> float | None:
