@@ -200,10 +200,10 @@ class IceConnection(aioice.Connection):
             return False
         request, key = self.build_request(pair, nominate=nominate), self.remote_password.encode()
         try:
-            await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=again)
+            _, source = await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=again)
         except (aioice.stun.TransactionError, OSError):
             return False
-        return True
+        return source == pair.remote_addr  # RFC 8445 section 7.2.5.2.1
 
     # --- restart ---------------------------------------------------------------------------
 

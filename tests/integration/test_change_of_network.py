@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from media.aiortc_bridge import Endpoint, now_ms
+from media.settings import Network
 from tests.integration.endpoint_pairs import LOOPBACK, Pair, joined, packet, pairs, sequences, until
 from tests.net.nat import Nat, server_address
 
@@ -202,18 +203,24 @@ async def test_nobody_moves_a_live_path_by_repeating_what_was_heard() -> None:
         thief.close()
 
 
-async def test_a_stolen_fresh_datagram_does_not_move_a_path_that_answers() -> None:
-    """Sent on by someone who can hold the original back, it is authentic; but that address does not know our password."""
-    async with behind_nat() as (pair, nat):
-        path = pair.path
-        forward, nat.outer = nat.outer, await nat._socket(inside=False)
-        nat.seen_up.clear()
-        pair.client.send_rtp(packet(1))
-        await until(lambda: pair.at_server)
-        nat.outer.close()
-        nat.outer = forward
-        await asyncio.sleep(1.0)
-        assert pair.path == path
+async def test_media_from_a_second_address_moves_the_path_only_when_the_first_is_dead() -> None:
+    pair = joined(client_network=Network(addresses=("127.0.0.1", "127.0.0.2")))
+    await pair.connect()
+    first = pair.path[0]
+    spare = next(p for p in pair.client._connection._protocols if p.local_candidate.host != first[0])
+
+    def send_from_spare(number: int) -> None:
+        spare.transport.sendto(pair.client._encrypt(packet(number)), pair.client._remote_address)
+
+    send_from_spare(1)
+    await until(lambda: pair.at_server)
+    await asyncio.sleep(1.2)
+    assert pair.path[0] == first, "the client still answers there"
+    next(p for p in pair.client._connection._protocols if p is not spare).datagram_received = lambda *_: None
+    send_from_spare(2)
+    await until(lambda: pair.path[0][0] == spare.local_candidate.host, seconds=2.5)
+    await pair.client.close()
+    await pair.server.close()
 
 
 async def test_a_dead_path_is_noticed_by_asking() -> None:
