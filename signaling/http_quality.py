@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from hearing.model import Role, SittingId
+from hearing.model import SittingId
 from hearing.states import LIVE
 from media.control import QualitySample
 from signaling.access import Access, Visitor
@@ -16,8 +16,7 @@ from signaling.middleware import session_of
 from signaling.parts import Parts
 from signaling.protocol import PersonQuality, QualityHistory, QualitySampleView
 from signaling.steering import Steering
-
-WATCHERS = frozenset({Role.PRESIDING_JUDGE, Role.CLERK})
+from signaling.views import QUALITY_WATCHERS
 
 
 class QualityApi:
@@ -45,7 +44,7 @@ class QualityApi:
 
 def _may_watch(visitor: Visitor) -> bool:
     """The presiding judge and the clerk of the sitting, and who manages the hearing or keeps the duty desk."""
-    in_role = visitor.participant is not None and visitor.participant.role in WATCHERS
+    in_role = visitor.participant is not None and visitor.participant.role in QUALITY_WATCHERS
     return visitor.may_manage or in_role or visitor.session.position == "technician"
 
 

@@ -231,6 +231,7 @@ class SittingView(Message):
     screen: str | None  # whose screen is shared
     exhibits: list[ExhibitView]
     allowed: list[str]  # wire names of the commands this viewer may give now
+    may_watch_quality: bool  # GET /api/sittings/{id}/quality
     recording: Literal["off", "starting", "on", "fault", "stopped"]
     recording_detail: str
 

@@ -30,6 +30,8 @@ CASE_READERS = BENCH | PARTIES | {Role.AGENT, Role.INTERPRETER}
 """Who may read every exhibit during the hearing (an interpreter must)."""
 RECORD_READERS = BENCH | PARTIES | {Role.AGENT}
 """Who may read the record afterwards (CPL-52, OLR-37: parties and agents may consult it)."""
+QUALITY_WATCHERS = frozenset({Role.PRESIDING_JUDGE, Role.CLERK})
+"""Who is shown everybody's path to the court: who conducts the sitting and who looks after it."""
 
 RecordingState = Literal["off", "starting", "on", "fault", "stopped"]
 
@@ -128,7 +130,8 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
         ],
         showing=shown, screen=sitting.screen if inside else None,
         exhibits=[exhibit_view(exhibit) for exhibit in scene.exhibits if may_open_exhibit(sitting, viewer, exhibit.id)],
-        allowed=sorted(permissions.allowed(hearing, sitting, viewer)), recording=scene.recording.state,
+        allowed=sorted(permissions.allowed(hearing, sitting, viewer)), may_watch_quality=viewer.role in QUALITY_WATCHERS,
+        recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",
     )  # fmt: skip
 

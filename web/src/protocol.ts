@@ -38,7 +38,7 @@ export const CAMERA_REASONS: readonly CameraReason[] = ["health", "privacy", "ne
 
 /** What hinders a person now, as the own page reports it: a fact for the court, never a fault of the person (OLR-25). */
 export type Difficulty = "camera" | "microphone" | "background"
-export const DIFFICULTYS: readonly Difficulty[] = ["camera", "microphone", "background"]
+export const DIFFICULTIES: readonly Difficulty[] = ["camera", "microphone", "background"]
 
 /** The part a person plays in a hearing (诉讼地位). */
 export type Role = "presiding_judge" | "judge" | "assessor" | "clerk" | "plaintiff" | "defendant" | "third_party" | "agent" | "witness" | "expert" | "interpreter" | "observer"
@@ -354,6 +354,7 @@ export interface SittingView {
   screen: string | null
   exhibits: ExhibitView[]
   allowed: string[]
+  may_watch_quality: boolean
   recording: "off" | "starting" | "on" | "fault" | "stopped"
   recording_detail: string
 }

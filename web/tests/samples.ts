@@ -51,6 +51,7 @@ export function sitting(extra: Partial<SittingView>): SittingView {
     screen: null,
     exhibits: [],
     allowed: [],
+    may_watch_quality: false,
     recording: "off",
     recording_detail: "",
     ...extra,

@@ -5,16 +5,22 @@ import { CourtError } from "@/court/api";
 import type { Received } from "@/court/leg";
 import { myself, Seat, wantsMedia } from "@/court/seat";
 import { type CourtState, EMPTY } from "@/court/state";
+import type { PictureKind } from "@/court/views";
 import { ScreenAwake } from "@/court/wakelock";
 import type { CommandFields, CommandName, ParticipantView } from "@/protocol";
 
 import { exposeForTests } from "./debugHandle";
 import { type OwnDevices, useDevices } from "./useDevices";
+import { useDifficulties } from "./useDifficulties";
+import { useScreen } from "./useScreen";
 import { useTicking } from "./useTicking";
+
+const ASLEEP_MS = 3_000; // away for longer, a phone may have dropped its connections
 
 export interface Streams {
   audio: MediaStream | null;
   video: MediaStream | null;
+  screen: MediaStream | null;
 }
 
 export type StreamMap = ReadonlyMap<string, Streams>;
@@ -22,7 +28,7 @@ export type StreamMap = ReadonlyMap<string, Streams>;
 function groupStreams(received: readonly Received[], before: StreamMap): StreamMap {
   const streams = new Map<string, Streams>();
   for (const { participantId, kind, track } of received) {
-    const entry = streams.get(participantId) ?? { audio: null, video: null };
+    const entry = streams.get(participantId) ?? { audio: null, video: null, screen: null };
     const kept = before.get(participantId)?.[kind]; // the same object, so that the player does not restart
     entry[kind] = kept?.getTracks()[0] === track ? kept : new MediaStream([track]);
     streams.set(participantId, entry);
@@ -75,9 +81,9 @@ function useOwnMedia(seat: Seat, me: ComputedRef<ParticipantView | null>, give: 
 
   async function setCamera(on: boolean): Promise<void> {
     if (on) await devices.open("video");
-    else devices.close("video");
     await give("camera.set", { on });
   }
+  watch(() => me.value?.camera_off, (off) => off && devices.close("video")); // also when leave was given: the light goes out
 
   /** Open what is not open yet, on entering the courtroom. */
   function openAll(): void {
@@ -100,6 +106,17 @@ export function useCourtroom(sittingId: string) {
   const may = (name: CommandName) => sitting.value?.allowed.includes(name) ?? false;
   const commands = useCommands(seat);
   const own = useOwnMedia(seat, me, commands.give);
+  const screen = useScreen(seat, sitting, commands.give);
+  useDifficulties({
+    sitting,
+    me,
+    devices: own.devices,
+    give: commands.give,
+    cameBack: (awayMs) => {
+      void own.devices.resume();
+      if (awayMs > ASLEEP_MS) seat.wake();
+    },
+  });
   const inside = computed(() => wantsMedia(state.value) && may("microphone.set"));
   watch(inside, (now) => now && own.openAll());
 
@@ -112,7 +129,9 @@ export function useCourtroom(sittingId: string) {
     seat.stop();
     awake.stop();
   });
-  return { state, sitting, me, people, streams, clock: seat.clock, now: useTicking(), may, ...commands, ...own };
+  /** Ask the server for a picture as long and as large as `element` shows it. Returns the function that ends this. */
+  const watchPicture = (element: Element, participantId: string, kind: PictureKind) => seat.views.watch(element, participantId, kind);
+  return { state, sitting, me, people, streams, clock: seat.clock, now: useTicking(), may, watchPicture, screen, ...commands, ...own };
 }
 
 export type Courtroom = ReturnType<typeof useCourtroom>;
@@ -129,3 +148,6 @@ export function useRoom(): Courtroom {
   if (!courtroom) throw new Error("no courtroom is provided above this component");
   return courtroom;
 }
+
+/** For pictures that also stand outside a courtroom, where nothing has to be asked for. */
+export const useRoomIfAny = (): Courtroom | null => inject(KEY, null);

@@ -63,6 +63,11 @@ export function useTile(person: () => ParticipantView) {
     if (paused.value || !inside.value || person().camera_off) return null;
     return isMe.value ? own.value : (streams.value.get(person().id)?.video ?? null);
   });
+  /** Why the server sends no new pictures of this person now; the last one stays. The voice goes on. */
+  const held = computed(() => {
+    const kept = isMe.value ? undefined : state.value.layers.find((l) => l.participant_id === person().id && l.kind === "video" && l.layer === "paused");
+    return kept && picture.value ? (kept.reason || "hidden") : null;
+  });
   const speaking = computed(() => inside.value && state.value.speaking.has(person().id) && !person().microphone_off && !person().court_muted);
 
   const blank = computed(() => {
@@ -103,5 +108,5 @@ export function useTile(person: () => ParticipantView) {
   const all = computed(() => actsOn(room, person()));
   const call = computed(() => all.value.find((a) => a.key === "call")?.run ?? null);
   const acts = computed(() => all.value.filter((a) => a.key !== "call"));
-  return { isMe, picture, speaking, blank, status, flags, acts, call };
+  return { isMe, picture, held, speaking, blank, status, flags, acts, call };
 }

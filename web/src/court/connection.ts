@@ -3,7 +3,7 @@
  *
  * Every act is a command with its own `command_id` and is answered once. A command of the law that was not answered, because
  * the network went away or the answer was late, is sent again with the same id after the seat is taken again, so that it
- * happens once. Media commands are not kept: a peer belongs to one socket and is asked for anew.
+ * happens once. Media commands are not kept: whoever gave them is told and decides anew when the seat is taken again.
  */
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
 
@@ -25,7 +25,13 @@ export interface ConnectionListener {
 
 const ANSWER_WITHIN_MS = 6_000;
 const SENDS_BEFORE_GIVING_UP = 3;
-const EVENTS = ["sitting.updated", "caption.added", "speaking.changed", "quality.measured", "media.offered", "media.lost", "session.replaced"] as const satisfies readonly EventName[];
+const USUAL_ANSWERS = 4; // an urgent command is late after this many times the usual time
+const LATE_AT_LEAST_MS = 700;
+const LATE_AT_MOST_MS = 3_000;
+
+/** Given when the network has changed. Unanswered, they show that the socket hangs on a path that is gone. */
+const URGENT: ReadonlySet<CommandName> = new Set<CommandName>(["media.restart_ice"]);
+const EVENTS = ["sitting.updated", "caption.added", "speaking.changed", "quality.measured", "media.offered", "media.layers", "media.lost", "session.replaced"] as const satisfies readonly EventName[];
 
 /** Refusals of sitting.join that pass by themselves: the seat is asked for again. */
 const PASSING: ReadonlySet<string> = new Set(["offline", "timeout", "bad_answer", "internal_error", "server_fault", "too_busy", "conflict", "too_many_commands"]);
@@ -35,7 +41,9 @@ interface Pending {
   body: Record<string, unknown>;
   kept: boolean;
   sends: number;
+  sentMs: number;
   timer: ReturnType<typeof setTimeout> | undefined;
+  late: ReturnType<typeof setTimeout> | undefined;
   resolve(answer: Ack): void;
   reject(error: CourtError): void;
 }
@@ -52,6 +60,8 @@ export class CourtConnection {
   private phase: ConnectionPhase = "connecting";
   private everJoined = false;
   private seated = false; // joined on the socket that is open now
+  private heardMs = 0;
+  private usualAnswerMs = LATE_AT_LEAST_MS / USUAL_ANSWERS;
   /** Where the captions held here end; only later ones are asked for when the seat is taken again. */
   captionsAfterMs: number | null = null;
 
@@ -104,13 +114,14 @@ export class CourtConnection {
     return new Promise<Ack>((resolve, reject) => {
       const id = newCommandId();
       const body = { ...fields, command_id: id, sitting_id: this.sittingId };
-      this.pending.set(id, { name, body, kept, sends: 0, timer: undefined, resolve, reject });
+      this.pending.set(id, { name, body, kept, sends: 0, sentMs: 0, timer: undefined, late: undefined, resolve, reject });
       if (this.seated || name === "sitting.join") this.transmit(id);
     });
   }
 
   private subscribe<Name extends EventName>(socket: CourtSocket, name: Name): void {
     const handler = (body: EventBody<Name>) => {
+      this.heardMs = performance.now();
       this.listener.event(name, body);
       if (name === "session.replaced") this.end("replaced", { code: "session_replaced", message: (body as EventBody<"session.replaced">).message, field: null });
     };
@@ -139,14 +150,19 @@ export class CourtConnection {
     if (!command || !this.socket?.connected) return;
     clearTimeout(command.timer);
     command.sends += 1;
+    command.sentMs = performance.now();
     command.timer = setTimeout(() => this.unanswered(id), ANSWER_WITHIN_MS);
+    const lateMs = Math.min(LATE_AT_MOST_MS, Math.max(LATE_AT_LEAST_MS, USUAL_ANSWERS * this.usualAnswerMs));
+    if (URGENT.has(command.name)) command.late = setTimeout(() => this.late(command), lateMs);
     const emit = this.socket.emit.bind(this.socket) as (name: string, body: unknown, ack: (answer: Ack) => void) => void;
     emit(command.name, command.body, (answer) => this.answered(id, answer));
   }
 
   private answered(id: string, answer: Ack): void {
     const command = this.pending.get(id);
+    this.heardMs = performance.now();
     if (!command) return; // answered before, on an earlier send
+    this.usualAnswerMs += (this.heardMs - command.sentMs - this.usualAnswerMs) / 8;
     this.drop(id, command);
     if (answer.ok) command.resolve(answer);
     else command.reject(new CourtError(answer.error?.code ?? "unknown", answer.error?.message ?? "", 0, answer.error?.field ?? null));
@@ -162,6 +178,11 @@ export class CourtConnection {
     }
   }
 
+  /** Nothing at all has come since an urgent command was sent: a new socket finds another path, a dead one only times out. */
+  private late(command: Pending): void {
+    if (this.heardMs < command.sentMs) this.socket?.disconnect().connect();
+  }
+
   private connectFailed(error: Error & { data?: unknown }): void {
     if (this.socket?.active) return this.setPhase(this.everJoined ? "lost" : "connecting"); // socket.io tries again by itself
     const data = error.data as Partial<WireError> | undefined;
@@ -172,6 +193,7 @@ export class CourtConnection {
     this.seated = false;
     for (const [id, command] of this.pending) {
       clearTimeout(command.timer);
+      clearTimeout(command.late);
       if (command.kept) continue;
       this.drop(id, command);
       command.reject(new CourtError("offline", ""));
@@ -190,6 +212,7 @@ export class CourtConnection {
 
   private drop(id: string, command: Pending): void {
     clearTimeout(command.timer);
+    clearTimeout(command.late);
     this.pending.delete(id);
   }
 

@@ -15,6 +15,8 @@ export interface CourtState {
   quality: Readonly<Record<string, QualityMeasured>>;
   /** What the server sends us of each picture now. */
   layers: readonly LayerView[];
+  /** The own picture is sent smaller because the path up is narrow. */
+  narrow: boolean;
   /** Participant → local time (ms) at which this browser saw the person drop. */
   lostSince: Readonly<Record<string, number>>;
   media: MediaPhase;
@@ -29,6 +31,7 @@ export const EMPTY: CourtState = {
   lastSpeaker: null,
   quality: {},
   layers: [],
+  narrow: false,
   lostSince: {},
   media: "off",
 };
@@ -41,6 +44,7 @@ export type CourtEvent =
   | { type: "speaking.changed"; participant_id: string; speaking: boolean }
   | { type: "quality.measured"; quality: QualityMeasured }
   | { type: "media.layers"; layers: readonly LayerView[] }
+  | { type: "narrow"; narrow: boolean }
   | { type: "media"; phase: MediaPhase };
 
 export function assertNever(value: never): never {
@@ -93,8 +97,10 @@ export function reduce(state: CourtState, event: CourtEvent): CourtState {
       return { ...state, layers: event.layers };
     case "quality.measured":
       return { ...state, quality: { ...state.quality, [event.quality.participant_id]: event.quality } };
-    case "media":
-      return { ...state, media: event.phase };
+    case "narrow":
+      return state.narrow === event.narrow ? state : { ...state, narrow: event.narrow };
+    case "media": // a new peer tells its layers anew
+      return { ...state, media: event.phase, layers: event.phase === "off" ? [] : state.layers };
     default:
       return assertNever(event);
   }

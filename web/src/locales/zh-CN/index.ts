@@ -8,6 +8,7 @@ import { exhibits } from "./exhibits";
 import { hearing } from "./hearing";
 import { lobby } from "./lobby";
 import { network } from "./network";
+import { quality } from "./quality";
 import { record } from "./record";
 
-export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, network, record };
+export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, network, quality, record };
