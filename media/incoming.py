@@ -12,6 +12,7 @@ NACK_INTERVAL_MS = 60.0
 GIVE_UP_MS = 1_000.0  # older packets help neither listener nor recorder
 MAX_HOLE = 300  # a larger jump is a new start, not a loss
 MAX_MISSING = 600
+START_REORDERED = 16  # packets older than the first one seen that are still welcome
 
 
 @dataclass(slots=True)
@@ -41,22 +42,30 @@ class IncomingStream:
     def jitter_ms(self) -> float:
         return self._jitter_ticks / self._rate_per_ms
 
-    def on_packet(self, sequence: int, timestamp: int, arrival_ms: float) -> None:
-        """Account for one packet; a retransmission fills its hole."""
-        self.received += 1
+    def on_packet(self, sequence: int, timestamp: int, arrival_ms: float) -> bool:
+        """Account for one packet; a retransmission fills its hole. False when it is of no use: a duplicate, or given up."""
         number = self._sequence(sequence)
         if self._highest is None:
+            self.received += 1
             self._highest = self._base = number
-            return
+            return True
         ahead = number - self._highest
+        if ahead <= 0:
+            return self._fill(number)
+        self.received += 1
         if ahead == 1:
             self._highest = number
-        elif ahead > 1:
-            self._open_holes(number, ahead, arrival_ms)
         else:
-            self._missing.pop(number, None)
-            return
+            self._open_holes(number, ahead, arrival_ms)
         self._measure_jitter(timestamp, arrival_ms)
+        return True
+
+    def _fill(self, number: int) -> bool:
+        """An old packet: one that is missing, or one of a stream that began out of order."""
+        if self._missing.pop(number, None) is None and not self._base - START_REORDERED <= number < self._base:
+            return False
+        self.received += number >= self._base
+        return True
 
     def _open_holes(self, number: int, ahead: int, arrival_ms: float) -> None:
         if ahead <= MAX_HOLE and self._highest is not None:

@@ -23,6 +23,12 @@ class PacketCache:
             return None
         return packet
 
+    def copy(self) -> PacketCache:
+        """Another history that begins with the same packets."""
+        other = PacketCache()
+        other._slots[:] = self._slots
+        return other
+
     def clear(self) -> None:
         """Forget everything: what was sent under an earlier grant must not be asked for under a later one."""
         self._slots = [None] * CACHE_PACKETS

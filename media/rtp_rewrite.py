@@ -1,16 +1,23 @@
-"""RTP headers (RFC 3550): reading them, and mapping a participant's successive streams onto one outgoing stream.
+"""RTP headers (RFC 3550): reading them, and writing the packets that subscribers get.
 
-Every subscriber gets the same bytes: our payload type, our SSRC, no CSRC list, no header extensions. So a packet is
-rewritten once, and only encryption and sending are per subscriber. When a person comes back with a new stream, sequence
-numbers and timestamps go on where the old stream stopped: receivers see one stream and need no renegotiation.
+A forwarded packet has our payload type, our SSRC, no CSRC list and one header extension, abs-send-time: the same for all
+subscribers, so that a packet is written once and only encryption and sending are per subscriber.
 """
 
 from __future__ import annotations
 
 import struct
 
+from media.sdp import SEND_TIME_EXTENSION, TRANSPORT_SEQUENCE_EXTENSION
+
 HEADER_BYTES = 12
-_HEADER = struct.Struct("!BBHLL")
+FORWARDED_HEADER_BYTES = 20  # of every packet to subscribers: header, abs-send-time as its only extension
+SEND_TIME_AT = 16
+HEADER = struct.Struct("!BBHLL")
+FIRST_WORDS = struct.Struct("!BBHL")  # the header without its SSRC
+_FORWARDED = struct.Struct("!BBHLLLL")
+_ONE_WORD_OF_EXTENSIONS = 0xBEDE0001
+_SEND_TIME_ELEMENT = (SEND_TIME_EXTENSION << 4 | 2) << 24
 _U16 = struct.Struct("!H")
 _U32 = struct.Struct("!L")
 
@@ -76,72 +83,42 @@ def extension(packet: bytes, extension_id: int) -> bytes | None:
     return None
 
 
+def transport_sequence(packet: bytes) -> int | None:
+    """The transport-wide sequence number, when the sender numbers its packets (TWCC)."""
+    value = extension(packet, TRANSPORT_SEQUENCE_EXTENSION)
+    return value[0] << 8 | value[1] if value is not None and len(value) == 2 else None
+
+
+def restored(packet: bytes, payload_type: int, ssrc: int) -> bytes | None:
+    """The packet inside a retransmission (RFC 4588 4); None when there is none in it, as in padding that probes the path."""
+    payload = payload_of(packet)
+    if len(payload) < 3:
+        return None
+    original = payload[0] << 8 | payload[1]
+    return build(payload_type, original, timestamp_of(packet), ssrc, payload[2:], marker=bool(packet[1] & 0x80))
+
+
 def build(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, *, marker: bool = False) -> bytes:
     """A plain RTP packet."""
-    return _HEADER.pack(0x80, payload_type | marker << 7, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
+    return HEADER.pack(0x80, payload_type | marker << 7, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
 
 
-class StreamRewriter:
-    """Maps incoming packets to the outgoing stream (`payload_type`, `ssrc`) without holes between incoming streams."""
+def build_forwarded(first: int, second: int, sequence: int, timestamp: int, ssrc: int, send_time: int, payload: bytes) -> bytes:
+    """A packet as subscribers get it: `first` gives only the padding bit, `second` marker and payload type."""
+    return (
+        _FORWARDED.pack(
+            0x90 | (first & 0x20), second, sequence, timestamp, ssrc, _ONE_WORD_OF_EXTENSIONS, _SEND_TIME_ELEMENT | send_time
+        )
+        + payload
+    )
 
-    __slots__ = (
-        "_first_sequence", "_last_sequence", "_last_timestamp", "_payload_type", "_rebase_ticks", "_sequence_offset",
-        "_started", "_timestamp_offset", "ssrc",
-    )  # fmt: skip
 
-    def __init__(self, payload_type: int, ssrc: int) -> None:
-        self.ssrc = ssrc
-        self._payload_type = payload_type
-        self._sequence_offset = 0
-        self._timestamp_offset = 0
-        self._last_sequence = 0
-        self._last_timestamp = 0
-        self._first_sequence = -1  # of a continuing stream; what is older would collide with the stream before it
-        self._rebase_ticks = -1
-        self._started = False
+def send_time_of(now_ms: float) -> int:
+    """abs-send-time: seconds as 6.18 bit fixed point, wrapping every 64 s. Any clock that runs steadily will do."""
+    return int(now_ms * 262.144) & 0xFFFFFF
 
-    @property
-    def next_sequence(self) -> int:
-        """The outgoing sequence number that follows the newest one."""
-        return (self._last_sequence + 1) & 0xFFFF
 
-    def restart(self, elapsed_ticks: int) -> None:
-        """A new incoming stream follows, `elapsed_ticks` of the RTP clock after the last packet."""
-        if self._started:
-            self._rebase_ticks = max(1, elapsed_ticks)
-
-    def rewrite(self, packet: bytes) -> bytes | None:
-        """The outgoing packet, or None when the incoming one is malformed or older than its stream's first packet."""
-        offset = payload_offset(packet)
-        if offset < 0:
-            return None
-        first, second, sequence, timestamp, _ = _HEADER.unpack_from(packet)
-        if self._rebase_ticks >= 0:
-            self._rebase(sequence, timestamp)
-        if self._first_sequence >= 0 and not self._is_of_this_stream(sequence):
-            return None
-        out_sequence = (sequence + self._sequence_offset) & 0xFFFF
-        out_timestamp = (timestamp + self._timestamp_offset) & 0xFFFFFFFF
-        if not self._started or (out_sequence - self._last_sequence) & 0xFFFF < 0x8000:
-            self._last_sequence, self._last_timestamp, self._started = out_sequence, out_timestamp, True
-        marked = (second & 0x80) | self._payload_type
-        return _HEADER.pack(0x80 | (first & 0x20), marked, out_sequence, out_timestamp, self.ssrc) + packet[offset:]
-
-    def out_timestamp(self, timestamp: int) -> int:
-        """The outgoing timestamp of an incoming one (for sender reports, which keep audio and video together)."""
-        return (timestamp + self._timestamp_offset) & 0xFFFFFFFF
-
-    def _rebase(self, sequence: int, timestamp: int) -> None:
-        self._sequence_offset = (self._last_sequence + 1 - sequence) & 0xFFFF
-        self._timestamp_offset = (self._last_timestamp + self._rebase_ticks - timestamp) & 0xFFFFFFFF
-        self._first_sequence = sequence
-        self._rebase_ticks = -1
-
-    def _is_of_this_stream(self, sequence: int) -> bool:
-        """False for packets sent before the first one seen; the guard ends once the stream has run a while."""
-        ahead = (sequence - self._first_sequence) & 0xFFFF
-        if ahead >= 0x8000:
-            return False
-        if ahead > 0x2000:
-            self._first_sequence = -1
-        return True
+def sent_again(packet: bytes, now_ms: float) -> bytes:
+    """A forwarded packet with the time at which it is sent once more: else its receiver takes the repair for a long queue."""
+    element = _SEND_TIME_ELEMENT | send_time_of(now_ms)
+    return packet[:SEND_TIME_AT] + _U32.pack(element) + packet[FORWARDED_HEADER_BYTES:]

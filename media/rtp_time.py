@@ -106,8 +106,12 @@ class TrackClock:
 
     def on_report(self, ntp_ms: float, timestamp: int, arrival_ms: float) -> None:
         """A sender report of this stream."""
-        self._report = (ntp_ms, timestamp)
+        self.tie(ntp_ms, timestamp)
         self._sender.on_report(ntp_ms, arrival_ms)
+
+    def tie(self, ntp_ms: float, timestamp: int) -> None:
+        """What an earlier report says in this stream's present numbers."""
+        self._report = (ntp_ms, timestamp)
 
     def server_ms(self, timestamp: int, arrival_ms: float) -> float:
         """The server's time of `timestamp`. A report that contradicts the arrival is not believed."""

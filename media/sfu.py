@@ -12,123 +12,209 @@ from collections.abc import Callable, Iterable, Mapping
 from hearing.audience import Grant, GrantTable, Kind
 from hearing.model import ParticipantId
 from media import rtcp
-from media.packet_cache import CACHE_PACKETS, PacketCache
-from media.rtp_rewrite import StreamRewriter, timestamp_of
+from media.aiortc_bridge import now_ms
+from media.fanout import FanOut
+from media.layers import Layer
+from media.rendition import FanOutMaker, Rendition, Subscriber
+from media.rendition import Mapping as RenditionMapping
+from media.rtp_rewrite import FIRST_WORDS, payload_offset, sent_again, timestamp_of
 from media.rtp_time import SenderClock, TrackClock, ntp_to_ms
-from media.sdp import CLOCK_RATES_HZ, PAYLOAD_TYPES
-from media.tracks import PacketReceiver, PacketSink, track_id_of
+from media.sdp import CLOCK_RATES_HZ
+from media.selection import Selection
+from media.tracks import PacketSink, track_id_of
 
 RING_MS = 2_000.0  # kept in memory only: recording starts at the deciding event, although the table comes a little later
-REMEMBERED_REPORTS = 8
+REMEMBERED_REPORTS = 24  # of up to three layers
 
 
 class Track:
-    """One outgoing stream: rewritten once, the same bytes to everyone who is granted it."""
+    """One kind of one participant, to everyone who is granted it, in the layer each one wants.
 
-    def __init__(self, source: ParticipantId, kind: Kind) -> None:
+    All its renditions have the same SSRC: a receiver sees exactly one of them at a time. `on_layers_changed` is called when
+    the set of live layers changes.
+    """
+
+    def __init__(self, source: ParticipantId, kind: Kind, make_fan_out: FanOutMaker = FanOut) -> None:
         self.source = source
         self.kind = kind
         self.track_id = track_id_of(source, kind)
         self.ssrc = secrets.randbelow(0xFFFFFFFE) + 1
-        self.rewriter = StreamRewriter(PAYLOAD_TYPES[kind], self.ssrc)
         self.clock = TrackClock(CLOCK_RATES_HZ[kind], SenderClock())
-        self.cache = PacketCache()
-        self.receivers: dict[ParticipantId, PacketReceiver] = {}
+        self.receivers: dict[ParticipantId, Subscriber] = {}
         self.listeners: dict[ParticipantId, PacketSink] = {}
         self.granted: frozenset[ParticipantId] = frozenset()
         self.sent_reports: dict[int, float] = {}
-        self._ring: deque[tuple[float, bytes]] = deque()
-        self._since: dict[ParticipantId, int] = {}
-        self._sends: tuple[Callable[[bytes], bool], ...] = ()
-        self._sinks: tuple[PacketSink, ...] = ()
-        self._ask_keyframe: Callable[[], None] | None = None
-        self._last_ms = 0.0
         self.live_since_ms: float | None = None
+        self.on_layers_changed: Callable[[Track], None] = lambda _: None
+        self._selection = Selection(kind, self.ssrc, make_fan_out)
+        self._selection.on_changed = lambda: self.on_layers_changed(self)
+        self._record = self._selection.record
+        self._clocked: RenditionMapping | None = None
+        self._clock_sender: SenderClock | None = None
+        self._ring: deque[tuple[float, bytes]] = deque()
+        self._sinks: tuple[PacketSink, ...] = ()
+
+    # --- source ----------------------------------------------------------------------------
 
     @property
     def is_live(self) -> bool:
         """Whether its source is connected and has offered this kind."""
-        return self._ask_keyframe is not None
+        return bool(self._selection.layers)
 
-    def open(self, ask_keyframe: Callable[[], None], sender: SenderClock, now_ms: float) -> None:
-        """A (new) incoming stream feeds this track from now on."""
-        rate_hz = CLOCK_RATES_HZ[self.kind]
-        self.rewriter.restart(round((now_ms - self._last_ms) * rate_hz / 1000))
-        self.clock = TrackClock(rate_hz, sender)
-        self._ask_keyframe = ask_keyframe
-        self.live_since_ms = None
+    def open(self, layer: str, ask_keyframe: Callable[[], None], sender: SenderClock) -> Layer:
+        """A (new) incoming stream feeds this layer from now on: a RID, or SINGLE."""
+        return self._selection.open(layer, ask_keyframe, sender)
 
     def shut(self) -> None:
         """The source is gone; what it sent last is forgotten."""
-        self._ask_keyframe = self.live_since_ms = None
+        self._selection.shut()
+        self.live_since_ms = None
         self._ring.clear()
-        self.cache.clear()
 
-    def forward(self, incoming: bytes, arrival_ms: float) -> None:
-        """The hot path: one rewrite, then one call per subscriber."""
-        packet = self.rewriter.rewrite(incoming)
-        if packet is None:
+    # --- packets ---------------------------------------------------------------------------
+
+    def forward(self, layer: Layer, incoming: bytes, arrival_ms: float) -> None:
+        """The hot path: one rewrite per rendition of the layer, then one fan-out."""
+        offset = payload_offset(incoming)
+        if offset < 0:
             return
-        self._last_ms = arrival_ms
+        header = FIRST_WORDS.unpack_from(incoming)
+        layer.bytes += len(incoming)
+        self._selection.note(layer, header[2], arrival_ms)
+        payload = incoming[offset:]
+        early = self._selection.meet(layer, header, payload, incoming, arrival_ms) if layer.waiting else ()
+        for rendition in layer.renditions:
+            packet = rendition.write(header, payload, arrival_ms)
+            if packet is not None:
+                rendition.fan_out.send(packet)
+                if rendition is self._record.rendition:
+                    self._to_listeners(rendition, packet, arrival_ms)
+        for rendition in layer.tails:
+            packet = rendition.write_late(header, payload, arrival_ms)
+            if packet is not None:
+                self._send(rendition, packet, arrival_ms)
+        for late in early:
+            self._catch_up(layer, header[2], late, arrival_ms)
+
+    def _catch_up(self, layer: Layer, first: int, incoming: bytes, arrival_ms: float) -> None:
+        """A packet of a keyframe whose first packet came late, for those alone who waited for that."""
+        header, payload = FIRST_WORDS.unpack_from(incoming), incoming[payload_offset(incoming) :]
+        for rendition in layer.renditions:
+            if rendition.mapping is not None and rendition.mapping.first == first:
+                packet = rendition.write(header, payload, arrival_ms)
+                if packet is not None:
+                    self._send(rendition, packet, arrival_ms)
+
+    def _send(self, rendition: Rendition, packet: bytes, arrival_ms: float) -> None:
+        rendition.fan_out.send(packet)
+        if rendition is self._record.rendition:
+            self._to_listeners(rendition, packet, arrival_ms)
+
+    def _to_listeners(self, rendition: Rendition, packet: bytes, arrival_ms: float) -> None:
         if self.live_since_ms is None:
             self.live_since_ms = arrival_ms
+        if rendition.mapping is not self._clocked:
+            self._set_clock(rendition)
         self.clock.on_packet(timestamp_of(packet), arrival_ms)
-        self.cache.put(packet)
         ring = self._ring
         ring.append((arrival_ms, packet))
         while arrival_ms - ring[0][0] > RING_MS:
             ring.popleft()
-        for send in self._sends:
-            send(packet)
         for sink in self._sinks:
             sink.on_packet(self, packet, arrival_ms)
 
-    def forward_report(self, report: rtcp.SenderReport, arrival_ms: float) -> None:
-        """A sender report with our SSRC and timestamps: it keeps picture and sound together at the receivers."""
-        timestamp = self.rewriter.out_timestamp(report.timestamp)
-        self.clock.on_report(ntp_to_ms(report.ntp), timestamp, arrival_ms)
+    def _set_clock(self, rendition: Rendition) -> None:
+        """The record's rendition has changed its layer: another sender's clock, or the same in other numbers."""
+        self._clocked, layer = rendition.mapping, rendition.layer
+        if layer is None:
+            return
+        if layer.sender is not self._clock_sender:
+            self._clock_sender = layer.sender
+            self.clock = TrackClock(CLOCK_RATES_HZ[self.kind], layer.sender)
+        if layer.report is not None:
+            self.clock.tie(layer.report[0], rendition.out_timestamp(layer.report[1]))
+
+    def forward_report(self, layer: Layer, report: rtcp.SenderReport, arrival_ms: float) -> None:
+        """Sender reports with our SSRC and timestamps: they keep picture and sound together at the receivers."""
+        ntp_ms = ntp_to_ms(report.ntp)
+        layer.report = (ntp_ms, report.timestamp)
+        layer.sender.on_report(ntp_ms, arrival_ms)
         self.sent_reports[(report.ntp >> 16) & 0xFFFFFFFF] = arrival_ms
         while len(self.sent_reports) > REMEMBERED_REPORTS:
             del self.sent_reports[next(iter(self.sent_reports))]
-        packet = rtcp.write_sender_report(self.ssrc, report.ntp, timestamp, report.packets, report.octets)
-        for receiver in self.receivers.values():
-            receiver.send_rtcp(packet)
+        for rendition in layer.renditions:
+            rendition.tie(layer)
+            timestamp = rendition.out_timestamp(report.timestamp)
+            if rendition is self._record.rendition:
+                self.clock.tie(ntp_ms, timestamp)
+            packet = rtcp.write_sender_report(self.ssrc, report.ntp, timestamp, report.packets, report.octets)
+            for receiver in rendition.receivers:
+                receiver.send_rtcp(packet)
 
-    def resend(self, receiver: ParticipantId, sequences: Iterable[int]) -> None:
-        """Answer a NACK: only to someone who is granted the track now, and nothing from before that grant."""
-        sink, since = self.receivers.get(receiver), self._since.get(receiver)
-        if sink is None:
-            return
-        if since is not None and (self.rewriter.next_sequence - since) & 0xFFFF > CACHE_PACKETS:
-            del self._since[receiver]  # nothing older is left to ask for
-            since = None
-        for sequence in sequences:
-            packet = self.cache.get(sequence)
-            if packet is not None and (since is None or (sequence - since) & 0xFFFF < 0x8000):
-                sink.send_rtp(packet)
+    # --- receivers -------------------------------------------------------------------------
 
-    def request_keyframe(self) -> None:
-        if self._ask_keyframe is not None and self.kind is Kind.VIDEO:
-            self._ask_keyframe()
+    @property
+    def live_layers(self) -> tuple[str, ...]:
+        """The layers of which packets come, small to large."""
+        return tuple(layer.name for layer in self._selection.live_layers())
+
+    @property
+    def layer_bps(self) -> dict[str, int]:
+        """What each live layer took in the last second, headers included."""
+        return {layer.name: layer.bps for layer in self._selection.live_layers()}
+
+    def want(self, receiver_id: ParticipantId, layer: str | None) -> None:
+        """Send this receiver that layer from its next keyframe on (until then what it has), or with None nothing at once.
+
+        The best is sent to whom nobody has decided for; what is not live is replaced by the nearest lower, then higher one.
+        """
+        self._selection.want(receiver_id, layer)
+
+    def layer_of(self, receiver_id: ParticipantId) -> str | None:
+        """The layer this receiver gets now; None: no packets."""
+        member = self._selection.members.get(receiver_id)
+        layer = member.rendition.layer if member is not None and member.rendition is not None else None
+        return layer.name if layer is not None else None
+
+    def sent(self, receiver_id: ParticipantId, sequences: Iterable[int]) -> list[bytes]:
+        """For a retransmission: what this receiver was sent with these numbers under its present grant, if still known."""
+        member = self._selection.members.get(receiver_id)
+        return member.sent(sequences) if member is not None else []
+
+    def latest(self, receiver_id: ParticipantId, count: int) -> list[bytes]:
+        """The newest packets this receiver was sent, oldest first: to send again as probes."""
+        member = self._selection.members.get(receiver_id)
+        return member.latest(count) if member is not None else []
+
+    def resend(self, receiver_id: ParticipantId, sequences: Iterable[int]) -> None:
+        """Answer a NACK without RTX: only to someone who is granted the track now, and nothing from before that grant."""
+        receiver = self.receivers.get(receiver_id)
+        if receiver is not None:
+            for packet in self.sent(receiver_id, sequences):
+                receiver.send_rtp(sent_again(packet, now_ms()))
+
+    def request_keyframe(self, receiver_id: ParticipantId | None = None) -> None:
+        """Of the layer this receiver gets, or of what the listeners get; throttled by the source's connection."""
+        member = self._record if receiver_id is None else self._selection.members.get(receiver_id)
+        if member is not None and self.kind is not Kind.AUDIO:
+            self._selection.ask_keyframe(member)
 
     def recent(self) -> Iterable[tuple[float, bytes]]:
         return tuple(self._ring)
 
     def set_audience(
-        self, receivers: Mapping[ParticipantId, PacketReceiver], sinks: Mapping[ParticipantId, PacketSink]
+        self, receivers: Mapping[ParticipantId, Subscriber], sinks: Mapping[ParticipantId, PacketSink]
     ) -> None:
         """Replace everyone who gets packets; newcomers among the listeners get the last two seconds first."""
-        new_receivers = receivers.keys() - self.receivers.keys()
-        self._since = {name: self._since[name] for name in self._since.keys() & receivers.keys()}
-        self._since.update(dict.fromkeys(new_receivers, self.rewriter.next_sequence))
         newcomers = [sink for name, sink in sinks.items() if name not in self.listeners]
-        self.receivers, self.listeners = dict(receivers), dict(sinks)
-        self._sends = tuple(receiver.send_rtp for receiver in receivers.values())
-        self._sinks = tuple(sinks.values())
+        self.listeners, self._sinks = dict(sinks), tuple(sinks.values())
+        if receivers != self.receivers:
+            self.receivers = dict(receivers)
+            self._selection.set_receivers(receivers)
         for sink in newcomers:
             for arrival_ms, packet in self._ring:
                 sink.on_packet(self, packet, arrival_ms)
-        if new_receivers or newcomers:
+        if newcomers:
             self.request_keyframe()
 
 
@@ -137,8 +223,9 @@ class Forwarder:
 
     def __init__(self, listeners: Mapping[ParticipantId, PacketSink]) -> None:
         self.tracks: dict[tuple[ParticipantId, Kind], Track] = {}
+        self.on_layers_changed: Callable[[Track], None] = lambda _: None
         self._listeners = listeners
-        self._receivers: dict[ParticipantId, PacketReceiver] = {}
+        self._receivers: dict[ParticipantId, Subscriber] = {}
         self._by_ssrc: dict[int, Track] = {}
         self._grants: dict[tuple[ParticipantId, Kind], frozenset[ParticipantId]] = {}
 
@@ -151,9 +238,13 @@ class Forwarder:
         track = self.tracks.get((source, kind))
         if track is None:
             track = self.tracks[source, kind] = Track(source, kind)
+            track.on_layers_changed = self._layers_changed
             self._by_ssrc[track.ssrc] = track
             self._refresh(track)
         return track
+
+    def _layers_changed(self, track: Track) -> None:
+        self.on_layers_changed(track)
 
     def track_by_ssrc(self, ssrc: int) -> Track | None:
         return self._by_ssrc.get(ssrc)
@@ -164,7 +255,7 @@ class Forwarder:
             if owner == source:
                 track.shut()
 
-    def set_receiver(self, participant_id: ParticipantId, receiver: PacketReceiver | None) -> None:
+    def set_receiver(self, participant_id: ParticipantId, receiver: Subscriber | None) -> None:
         """Name the participant's receiving connection, or remove it."""
         if receiver is None:
             self._receivers.pop(participant_id, None)
@@ -178,8 +269,13 @@ class Forwarder:
             self._refresh(track)
 
     def wanted_by(self, receiver: ParticipantId) -> list[Track]:
-        """The live tracks that belong into this receiver's description, oldest first."""
-        return [track for track in self.tracks.values() if track.is_live and self._related(track.source, receiver)]
+        """The live tracks that belong into this receiver's description, oldest first; a screen only while it is shared."""
+        return [track for track in self.tracks.values() if track.is_live and self._belongs(track, receiver)]
+
+    def _belongs(self, track: Track, receiver: ParticipantId) -> bool:
+        if track.kind is Kind.SCREEN:
+            return track.source != receiver and receiver in track.granted
+        return self._related(track.source, receiver)
 
     def in_court(self, participant_id: ParticipantId) -> bool:
         """Whether the table lets this person send or receive anything at all."""

@@ -8,6 +8,8 @@ import pytest
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media.control import HttpMediaControl, MediaError
+from media.rtp_rewrite import extension
+from media.sdp import SEND_TIME_EXTENSION
 from tests.integration.media_rig import SITTING, all_to_all, opus_tone, rig, table, vp8_picture, wire_loss
 
 TONE = opus_tone(1.0)
@@ -22,7 +24,9 @@ async def test_audio_and_video_are_forwarded_unchanged(tmp_path: Path) -> None:
         await asyncio.gather(alice.talk(TONE), alice.show(frames))
         await one.until(lambda: bob.payloads("a-audio")[-1:] == [TONE[-1]])
         await one.until(lambda: bob.count("a-video") >= 10)
-        assert all(packet[0] == 0x80 for packet in bob.got["a-audio"])  # no extensions, no CSRC
+        assert all(
+            packet[0] == 0x90 and len(extension(packet, SEND_TIME_EXTENSION) or b"") == 3 for packet in bob.got["a-audio"]
+        )
         assert alice.keyframe_requests >= 1  # asked for when bob started to receive
         assert alice.datagrams == 0
         states = [(r["participant_id"], r["state"]) for r in one.of("peer.state")]

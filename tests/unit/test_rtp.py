@@ -9,22 +9,26 @@ from hypothesis import strategies as st
 from media import rtcp
 from media.incoming import IncomingStream
 from media.packet_cache import PacketCache
-from media.rtp_rewrite import StreamRewriter, build, extension, payload_of, payload_offset, sequence_of, ssrc_of, timestamp_of
+from media.rtp_rewrite import (
+    build,
+    build_forwarded,
+    extension,
+    payload_of,
+    payload_offset,
+    restored,
+    send_time_of,
+    sent_again,
+    sequence_of,
+    ssrc_of,
+    timestamp_of,
+    transport_sequence,
+)
 
 
 def with_extensions(payload: bytes, body: bytes, profile: int = 0xBEDE, csrcs: int = 0) -> bytes:
     padded = body + bytes(-len(body) % 4)
     head = struct.pack("!BBHLL", 0x90 | csrcs, 111, 7, 960, 1) + bytes(4 * csrcs)
     return head + struct.pack("!HH", profile, len(padded) // 4) + padded + payload
-
-
-def test_a_packet_is_rewritten_to_plain_form() -> None:
-    rewriter = StreamRewriter(96, 0xAABBCCDD)
-    packet = rewriter.rewrite(with_extensions(b"payload", b"\x10\x61", csrcs=2))
-    assert packet is not None
-    assert packet[:2] == bytes((0x80, 96))
-    assert (sequence_of(packet), timestamp_of(packet), ssrc_of(packet)) == (7, 960, 0xAABBCCDD)
-    assert packet[12:] == b"payload"
 
 
 def test_padding_is_not_payload() -> None:
@@ -42,7 +46,8 @@ def test_arbitrary_bytes_are_never_an_error(data: bytes) -> None:
     assert -1 <= offset <= len(data)
     extension(data, 1)
     payload_of(data)
-    StreamRewriter(96, 1).rewrite(data)
+    transport_sequence(data)
+    restored(data, 96, 1)
     list(rtcp.read(data))
 
 
@@ -55,19 +60,30 @@ def test_extensions_are_found_in_both_forms(profile: int) -> None:
     assert extension(packet, 3) is None
 
 
-def test_a_second_stream_goes_on_where_the_first_stopped() -> None:
-    rewriter = StreamRewriter(111, 5)
-    for n in range(3):
-        rewriter.rewrite(build(111, 65_534 + n, 1_000 + 960 * n, 1, b"a"))
-    rewriter.restart(4_800)
-    first = rewriter.rewrite(build(111, 500, 77, 2, b"b"))
-    second = rewriter.rewrite(build(111, 501, 77 + 960, 2, b"b"))
-    assert first is not None
-    assert second is not None
-    assert (sequence_of(first), timestamp_of(first)) == (1, 1_000 + 1_920 + 4_800)
-    assert (sequence_of(second), timestamp_of(second)) == (2, 1_000 + 1_920 + 4_800 + 960)
-    assert rewriter.rewrite(build(111, 499, 0, 2, b"late")) is None
-    assert rewriter.out_timestamp(77) == timestamp_of(first)
+@pytest.mark.parametrize("profile", [0xBEDE, 0x1000])
+def test_the_transport_wide_number_is_read(profile: int) -> None:
+    body = b"\x10\x61\x41\xab\xcd" if profile == 0xBEDE else b"\x01\x01\x61\x04\x02\xab\xcd"
+    assert transport_sequence(with_extensions(b"x", body, profile)) == 0xABCD
+    assert transport_sequence(build(96, 1, 2, 3, b"x")) is None
+
+
+def test_a_retransmission_holds_the_lost_packet() -> None:
+    lost = build(96, 65_535, 90_000, 7, b"picture", marker=True)
+    again = build(97, 3, 90_000, 8, struct.pack("!H", 65_535) + b"picture", marker=True)
+    assert restored(again, 96, 7) == lost
+    padding = bytearray(build(97, 3, 0, 8, b"\x00" * 9 + b"\x0a"))
+    padding[0] |= 0x20
+    assert restored(bytes(padding), 96, 7) is None
+
+
+def test_what_is_sent_again_carries_its_new_time() -> None:
+    packet = build_forwarded(0x20, 96, 5, 6, 7, send_time_of(1_000.0), b"payload")
+    assert extension(packet, 3) == (1 << 18).to_bytes(3, "big")
+    again = sent_again(packet, 65_500.0)  # the time wraps every 64 s
+    assert extension(again, 3) == (3 << 17).to_bytes(3, "big")
+    assert (again[:16], again[20:]) == (packet[:16], packet[20:])
+    assert again[0] == 0xB0
+    assert (sequence_of(again), timestamp_of(again), ssrc_of(again)) == (5, 6, 7)
 
 
 def test_the_cache_knows_what_it_holds() -> None:
@@ -84,11 +100,12 @@ def test_the_cache_knows_what_it_holds() -> None:
 def test_holes_are_asked_for_until_they_are_filled_or_too_old() -> None:
     stream = IncomingStream(9, 48_000)
     for sequence in (65_533, 65_534, 1, 2):  # 65535 and 0 are missing, over the wrap
-        stream.on_packet(sequence, 0, 100.0)
+        assert stream.on_packet(sequence, 0, 100.0)
     assert stream.due_nacks(105.0) == []  # perhaps only reordered
     assert stream.due_nacks(111.0) == [65_535, 0]
     assert stream.due_nacks(120.0) == []
-    stream.on_packet(0, 0, 130.0)
+    assert stream.on_packet(0, 0, 130.0)
+    assert not stream.on_packet(0, 0, 131.0)  # the same once more
     assert stream.due_nacks(200.0) == [65_535]
     assert stream.due_nacks(1_200.0) == []
     assert stream.due_nacks(2_000.0) == []

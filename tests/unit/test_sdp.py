@@ -6,7 +6,18 @@ import pytest
 
 from hearing.audience import Kind
 from media.control import MediaError
-from media.sdp import Description, Direction, MediaLine, TransportSide, answer_to, parse, parse_answer, write
+from media.sdp import (
+    Description,
+    Direction,
+    MediaLine,
+    Sending,
+    TransportSide,
+    answer_to,
+    parse,
+    parse_answer,
+    up_lines,
+    write,
+)
 
 SIDE = TransportSide("abcd1234", "p" * 24, "sha-256 " + ":".join(["AB"] * 32), ("1 1 udp 2130706431 127.0.0.1 4000 typ host",))
 UP = (MediaLine("0", Kind.AUDIO, Direction.RECVONLY), MediaLine("1", Kind.VIDEO, Direction.RECVONLY))
@@ -27,6 +38,52 @@ def test_a_client_answers_in_kind() -> None:
     read = parse_answer(write(1, 1, answer), UP)
     assert read.lines[0].ssrc == 7
     assert read.side.setup == "active"
+
+
+def test_what_is_asked_of_a_client_can_be_read_back() -> None:
+    offered = tuple(up_lines(2_500_000))
+    read = parse(write(1, 1, Description(SIDE, offered))).lines
+    assert read == offered
+    assert [line.kind for line in read] == [Kind.AUDIO, Kind.VIDEO, Kind.SCREEN]
+    assert read[1].rids == ("l", "m", "h")
+
+
+def test_a_client_answers_with_layers_and_retransmission() -> None:
+    offer = Description(SIDE, tuple(up_lines(1_000_000)))
+    sending = Sending({Kind.AUDIO: 7, Kind.SCREEN: 9}, {Kind.SCREEN: 10}, rids=("l", "h"), rtx=True, transport_cc=True)
+    audio, camera, screen = parse_answer(write(1, 1, answer_to(offer, SIDE, sending, "part_a")), offer.lines).lines
+    assert (audio.ssrc, audio.transport_cc, audio.rtx) == (7, True, False)
+    assert (camera.ssrc, camera.rids, camera.direction) == (None, ("l", "h"), Direction.SENDONLY)
+    assert (screen.kind, screen.ssrc, screen.rtx_ssrc, screen.rids) == (Kind.SCREEN, 9, 10, ())
+
+
+def test_a_simple_client_answers_with_neither() -> None:
+    offer = Description(SIDE, tuple(up_lines(1_000_000)))
+    text = write(1, 1, answer_to(offer, SIDE, {Kind.AUDIO: 7, Kind.VIDEO: 8}))
+    _, camera, screen = parse_answer(text, offer.lines).lines
+    assert (camera.ssrc, camera.rids, camera.rtx, camera.transport_cc) == (8, (), False, False)
+    assert screen.direction is Direction.INACTIVE
+    assert "a=simulcast" not in text
+    assert " 97" not in text
+
+
+def test_an_answer_gets_nothing_that_was_not_offered() -> None:
+    plain = (MediaLine("0", Kind.VIDEO, Direction.RECVONLY),)
+    wanting = Sending({Kind.VIDEO: 8}, rids=("h",), rtx=True, transport_cc=True)
+    layered = (MediaLine("0", Kind.VIDEO, Direction.RECVONLY, rtx=True, transport_cc=True, rids=("h",)),)
+    text = write(1, 1, answer_to(Description(SIDE, layered), SIDE, wanting))
+    (line,) = parse_answer(text, plain).lines
+    assert (line.rids, line.rtx, line.transport_cc) == ((), False, False)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "rids"),
+    [("h;~l,m", ("h", "l")), ("h;x", ("h",)), ("h;h;h", ("h",)), (" ", ()), ("h" * 300, ())],
+)
+def test_paused_and_alternative_layers_are_read(attribute: str, rids: tuple[str, ...]) -> None:
+    layered = (MediaLine("0", Kind.VIDEO, Direction.RECVONLY, rids=("h", "l")),)
+    text = write(1, 1, answer_to(Description(SIDE, layered), SIDE, Sending(rids=("h", "l"))))
+    assert set(parse_answer(text.replace("send h;l", f"send {attribute}"), layered).lines[0].rids) == set(rids)
 
 
 def answer_text() -> str:
