@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -193,4 +194,13 @@ access_log = Table(
     "access_log", metadata, Column("id", Integer, primary_key=True, autoincrement=True), _court(),  # every play, read, export
     Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("session_subject", String(40), nullable=False),
     Column("what", String(40), nullable=False), Column("ip", String(60), nullable=False), _at("at"),
+)  # fmt: skip
+
+data_keys = Table(
+    "data_keys", metadata,  # one key per object at rest, wrapped; without this row the object cannot be read by anybody
+    Column("object_key", String(300), primary_key=True), Column("stored_key", String(340), nullable=False),  # name in the stores
+    Column("algorithm", String(20), nullable=False), Column("key_class", String(20), nullable=False), Column("wrapping_key", String(60), nullable=False),
+    Column("wrapped", LargeBinary, nullable=True), Column("prefix", LargeBinary, nullable=False),  # wrapped: null once destroyed
+    Column("content_bytes", BigInteger, nullable=False), Column("content_sha256", String(64), nullable=False), Column("stored_sha256", String(64), nullable=False, default=""),
+    _at("reserved_at"), _at("stored_at", nullable=True), _at("destroyed_at", nullable=True),
 )  # fmt: skip

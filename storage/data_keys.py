@@ -1,0 +1,164 @@
+"""The keys of objects at rest, as rows: reserved before anything is stored, confirmed when it is."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.clock import SystemClock
+from storage.database import Database
+from storage.envelope import Algorithm, DataKey
+from storage.key_ring import KeyRing, Wrapped
+from storage.objects import ObjectExists, ObjectMissing, StoreUnavailable
+from storage.tables import data_keys
+
+_c = data_keys.c
+
+
+class KeyDestroyed(ObjectMissing):
+    """The object's key was lawfully destroyed: what lies in the stores can be read by nobody any more."""
+
+    code = "object_destroyed"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptObject:
+    """One object's row: what is stored, where, and the key that opens it."""
+
+    object_key: str
+    stored_key: str
+    key: DataKey
+    content_bytes: int
+    content_sha256: str
+    stored_sha256: str
+    is_stored: bool
+
+
+class DataKeys:
+    """Rows of data_keys, opened with the key ring. Raises StoreUnavailable when the database is away."""
+
+    def __init__(self, database: Database, ring: KeyRing, clock: SystemClock, algorithm: Algorithm, key_class: str) -> None:
+        self._database = database
+        self._ring = ring
+        self._clock = clock
+        self._algorithm = algorithm
+        self._key_class = key_class
+
+    async def reserve(self, object_key: str, content_bytes: int, content_sha256: str) -> KeptObject:
+        """The key under which exactly this content is stored; the same content again gets the same key.
+
+        A reservation for another content that was never stored is replaced. Raises ObjectExists when it was.
+        """
+        async with self._transaction() as connection:
+            row = await _row(connection, object_key, lock=True)
+            if row is not None and row["content_sha256"] != content_sha256 and row["stored_at"] is not None:
+                raise ObjectExists(object_key)
+            if row is None or row["content_sha256"] != content_sha256:
+                values = self._fresh(object_key, content_bytes, content_sha256)
+                if row is None:
+                    await connection.execute(insert(data_keys).values(object_key=object_key, **values))
+                else:
+                    await connection.execute(update(data_keys).where(_c.object_key == object_key).values(**values))
+                row = await _row(connection, object_key)
+        assert row is not None
+        return self._opened(row)
+
+    async def confirm(self, kept: KeptObject, stored_sha256: str) -> None:
+        """The stores have it. Raises ObjectExists when another writer's content took the name meanwhile."""
+        mine = (_c.object_key == kept.object_key) & (_c.stored_key == kept.stored_key)
+        async with self._transaction() as connection:
+            found = await connection.scalar(select(_c.stored_at).where(mine))
+            values = {"stored_sha256": stored_sha256} | ({} if found else {"stored_at": self._clock.now()})
+            result = await connection.execute(update(data_keys).where(mine).values(**values))
+            if result.rowcount != 1:
+                raise ObjectExists(kept.object_key)
+
+    async def find(self, object_key: str) -> KeptObject:
+        """A stored object; raises ObjectMissing, KeyDestroyed, key_ring.UnknownKey."""
+        async with self._reading() as connection:
+            row = await _row(connection, object_key)
+        if row is None or row["stored_at"] is None:
+            raise ObjectMissing(object_key)
+        return self._opened(row)
+
+    async def names(self, prefix: str) -> list[str]:
+        """Keys of stored objects, in order."""
+        async with self._reading() as connection:
+            wanted = _c.object_key.startswith(prefix, autoescape=True) & _c.stored_at.is_not(None) & _c.wrapped.is_not(None)
+            return sorted((await connection.execute(select(_c.object_key).where(wanted))).scalars())
+
+    async def move(self, object_key: str, key_class: str) -> None:
+        """Put an object into another access class: its key is wrapped anew, its bytes stay as they are (locked or not)."""
+        async with self._transaction() as connection:
+            row = await _row(connection, object_key, lock=True)
+            if row is None:
+                raise ObjectMissing(object_key)
+            kept = self._opened(row)
+            wrapped = self._ring.wrap(kept.key.algorithm, kept.key.secret, key_class, object_key)
+            values = {"key_class": key_class, "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret}
+            await connection.execute(update(data_keys).where(_c.object_key == object_key).values(**values))
+
+    async def destroy(self, object_key: str) -> None:
+        """Lawful destruction where nothing can be deleted: the key goes, the row stays and says when."""
+        async with self._transaction() as connection:
+            values = {"wrapped": None, "destroyed_at": self._clock.now()}
+            result = await connection.execute(
+                update(data_keys).where(_c.object_key == object_key, _c.destroyed_at.is_(None)).values(**values)
+            )
+            if result.rowcount != 1:
+                raise ObjectMissing(object_key)
+
+    def _fresh(self, object_key: str, content_bytes: int, content_sha256: str) -> dict[str, Any]:
+        key = DataKey.new(self._algorithm)
+        wrapped = self._ring.wrap(key.algorithm, key.secret, self._key_class, object_key)
+        return {
+            "stored_key": f"{object_key}.{secrets.token_hex(6)}", "algorithm": key.algorithm.value, "key_class": self._key_class,
+            "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret, "prefix": key.prefix, "content_bytes": content_bytes,
+            "content_sha256": content_sha256, "stored_sha256": "", "reserved_at": self._clock.now(), "stored_at": None,
+        }  # fmt: skip
+
+    def _opened(self, row: RowMapping) -> KeptObject:
+        if row["wrapped"] is None:
+            raise KeyDestroyed(row["object_key"])
+        algorithm = Algorithm(row["algorithm"])
+        secret = self._ring.unwrap(algorithm, Wrapped(row["wrapping_key"], row["wrapped"]), row["object_key"])
+        return KeptObject(
+            row["object_key"], row["stored_key"], DataKey(algorithm, secret, row["prefix"]), row["content_bytes"],
+            row["content_sha256"], row["stored_sha256"], row["stored_at"] is not None,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        with _database_errors():
+            async with self._database.transaction() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with _database_errors():
+            async with self._database.read() as connection:
+                yield connection
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """The database's failures in the words of the store's port."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise StoreUnavailable("another writer was first") from error
+    except (DBAPIError, TimeoutError, ConnectionError) as error:
+        raise StoreUnavailable("database") from error
+
+
+async def _row(connection: AsyncConnection, object_key: str, *, lock: bool = False) -> RowMapping | None:
+    query = select(data_keys).where(_c.object_key == object_key)
+    result = await connection.execute(query.with_for_update() if lock else query)
+    return result.mappings().first()
