@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,13 +19,28 @@ from hearing.audience import RECORDER, TAP, GrantTable
 from hearing.model import ParticipantId, SittingId
 from media.aiortc_bridge import Certificate, now_ms
 from media.allowance import Allowance
-from media.control import MediaError, Offer, OfferMade, PeerState, Quality, Report, Speaking
+from media.control import (
+    ClientStats,
+    LayerChoice,
+    LayersChosen,
+    MediaError,
+    Offer,
+    OfferMade,
+    PeerState,
+    QualitySample,
+    Report,
+    Speaking,
+)
 from media.downlink import Downlink
 from media.link import Link
+from media.metrics import departed
+from media.outlet import Outlet
 from media.peer import Peer
+from media.quality import QualityBook
 from media.recorder import Recorder
 from media.sdp import TransportSide
 from media.segment_writer import SegmentWriter
+from media.selector import Selector
 from media.settings import MediaSettings
 from media.sfu import Forwarder, Track
 from media.tap import Tap, TapRing
@@ -68,6 +83,8 @@ class Courtroom:
         self.recorder.segment_s = around.settings.segment_s
         self._tap = Tap(sitting_id, around.ring, self._tracks_in_court, around.monotonic_of)
         self.forwarder = Forwarder({RECORDER: self.recorder, TAP: self._tap})
+        self._selector = Selector(self.forwarder, around.settings.last_n, around.settings.crowd_above, self._say_layers)
+        self._quality = QualityBook(sitting_id, self.forwarder, around.monotonic_of)
 
     # --- control ---------------------------------------------------------------------------
 
@@ -76,6 +93,7 @@ class Courtroom:
         if table.number > self.number:
             self.number = table.number
             self._members = table.members
+            self._selector.prominent = table.prominent
             self.recorder.catch_up()
             self.forwarder.set_grants(table.grants)
             self.recorder.apply(table)
@@ -144,6 +162,18 @@ class Courtroom:
     def restart_ice(self, peer_id: str, connection: str) -> Offer:
         return self._peer(peer_id).link(connection).restart_ice()
 
+    def set_view(self, peer_id: str, tiles: Mapping[str, int]) -> None:
+        """What the client's page shows: tile heights by track id. Raises MediaError peer_unknown."""
+        self._selector.set_view(self._peer(peer_id), tiles, now_ms())
+
+    def note_stats(self, peer_id: str, stats: ClientStats) -> None:
+        """What the client's page measured. Raises MediaError peer_unknown."""
+        self._quality.note_stats(self._peer(peer_id).peer_id, stats, now_ms())
+
+    def quality(self) -> tuple[QualitySample, ...]:
+        """How everybody's connection has done in the last 15 minutes."""
+        return self._quality.history(now_ms())
+
     async def disconnect(self, peer_id: str) -> None:
         """Idempotent: an unknown peer is already gone."""
         peer = self._peers.get(peer_id)
@@ -166,19 +196,26 @@ class Courtroom:
     def _say(self, peer: Peer, state: str) -> None:
         self._around.report(PeerState(self.sitting_id, peer.participant_id, peer.peer_id, state))
 
+    def _say_layers(self, peer: Peer, choices: tuple[LayerChoice, ...]) -> None:
+        self._around.report(LayersChosen(self.sitting_id, peer.participant_id, peer.peer_id, choices))
+
     def _down_ready(self, peer: Peer) -> None:
         """The client agreed to more tracks, or its transport is up: it may get packets now."""
         if self._peers.get(peer.peer_id) is peer:
             self.forwarder.set_receiver(peer.participant_id, peer.down)
+            self._selector.hurry(peer, now_ms())
             self._offer_changes()
 
     async def _end(self, peer: Peer, state: str) -> None:
         """Remove a peer: no ghost stays behind. Order as in the head of this file."""
         if self._peers.pop(peer.peer_id, None) is None:
             return
+        departed(peer.outlets)
         peer.state = state
         peer.up.hush()
         self.forwarder.set_receiver(peer.participant_id, None)
+        self._selector.forget(peer)
+        self._quality.forget(peer)
         self.forwarder.shut(peer.participant_id)
         self.recorder.source_left(peer.participant_id)
         self._offer_changes()
@@ -211,6 +248,7 @@ class Courtroom:
         """Called every few tens of milliseconds by the worker."""
         for peer in self._peers.values():
             peer.up.ask_for_missing(now)
+        self._selector.tick(tuple(self._peers.values()), now)
         self._tap.tick(now)
         if self._is_due("recorder", now, RECORDER_TICK_MS):
             self.recorder.tick(now)
@@ -219,7 +257,9 @@ class Courtroom:
         if self._is_due("report", now, REPORT_MS):
             self._look_after_peers(now)
         if self._is_due("quality", now, QUALITY_MS):
-            self._report_quality()
+            for peer in self._peers.values():
+                if peer.is_connected:
+                    self._around.report(self._quality.measure(peer, now))
         if self.recorder.is_recording and self._is_due("health", now, HEALTH_MS):
             self._spawn(self._report_health())
 
@@ -245,14 +285,6 @@ class Courtroom:
                 peer.up.report(now)
         self._offer_changes()
 
-    def _report_quality(self) -> None:
-        for peer in self._peers.values():
-            if peer.is_connected:
-                up, down = peer.up, peer.down
-                self._around.report(
-                    Quality(self.sitting_id, peer.participant_id, peer.quality, up.loss, down.loss, down.rtt_ms, up.jitter_ms)
-                )
-
     async def _report_health(self) -> None:
         self._around.report(await self.recorder.health())
 
@@ -271,6 +303,11 @@ class Courtroom:
     def people(self) -> int:
         """How many have a running media connection."""
         return sum(peer.is_connected for peer in self._peers.values())
+
+    @property
+    def outlets(self) -> Iterator[Outlet]:
+        for peer in self._peers.values():
+            yield from peer.outlets
 
     def silence(self, closed_by: str) -> None:
         """From now on nobody gets a packet; the tracks are recorded up to now."""

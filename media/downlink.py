@@ -1,7 +1,11 @@
-"""The connection on which a client receives from us: one m-line per forwarded track, re-used when sources change."""
+"""The connection on which a client receives from us: one m-line per forwarded track, re-used when sources change.
+
+What the client says of the path (REMB, receiver reports) makes the estimate; selector.py deals it out.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -10,13 +14,16 @@ from hearing.model import ParticipantId
 from media import rtcp
 from media.aiortc_bridge import Certificate, now_ms
 from media.allowance import Allowance
+from media.estimate import DownEstimate, LossMeter
 from media.link import Link
+from media.rtx import PADDING_PACKET_BYTES, RtxStream
 from media.sdp import Direction, MediaLine, TransportSide
 from media.settings import Network
 from media.sfu import Forwarder, Track
 
 RESENDS_PER_S = 1_000  # one small NACK can ask for thousands of packets: each costs an encryption
-LOSS_MEMORY = 0.5  # weight of the newest report in the running loss
+LOSS_MEMORY = 0.5  # weight of the newest window in the running loss
+MAX_PADDING_BYTES = 6_000  # in one go: padding must not be a burst
 
 
 class Downlink(Link):
@@ -28,6 +35,12 @@ class Downlink(Link):
         super().__init__(participant_id, network, certificate)
         self.loss = 0.0
         self.rtt_ms: float | None = None
+        self.estimate = DownEstimate()
+        self.sent_bps = 0.0  # of media, as the selector last saw it
+        self._padding_bps = 0.0
+        self._padding_bytes = 0.0  # due
+        self._meter = LossMeter()
+        self._rtx: dict[str, RtxStream] = {}
         self._forwarder = forwarder
         self._accepted: frozenset[str] = frozenset()
         self._resends = Allowance(RESENDS_PER_S, burst=RESENDS_PER_S)
@@ -56,46 +69,95 @@ class Downlink(Link):
     def take_answer(self, revision: int, sdp: str) -> TransportSide:
         """Accept the client's answer; the agreed tracks flow as soon as the transport runs."""
         answer = self.read_answer(revision, sdp)
-        self._accepted = frozenset(
-            offered.track_id
+        agreed = [
+            (offered, answered.rtx)
             for offered, answered in zip(self._offered, answer.lines, strict=True)
             if offered.direction.sends and answered.direction.receives
-        )
+        ]
+        self._accepted = frozenset(line.track_id for line, _ in agreed)
+        before = {stream.ssrc: stream for stream in self._rtx.values()}
+        self._rtx = {
+            line.track_id: before.get(line.rtx_ssrc) or RtxStream(line.rtx_ssrc)
+            for line, rtx in agreed
+            if rtx and line.rtx_ssrc is not None
+        }
         self.on_changed()
         return answer.side
 
-    def _on_rtcp(self, packet: bytes) -> None:
-        for message in rtcp.read(packet):
-            if isinstance(message, rtcp.Nack):
-                track = self._forwarder.track_by_ssrc(message.ssrc)
-                wanted = message.sequences[:RESENDS_PER_S]
-                if track is not None and self._resends.take(len(wanted), now_ms()):
-                    track.resend(self.participant_id, wanted)
-            elif isinstance(message, rtcp.KeyframeRequest):
-                track = self._forwarder.track_by_ssrc(message.ssrc)
-                if track is not None and self.participant_id in track.receivers:
-                    track.request_keyframe()
-            elif isinstance(message, rtcp.ReportBlock):
-                self._on_report(message)
+    # --- feedback in -----------------------------------------------------------------------
 
-    def _on_report(self, block: rtcp.ReportBlock) -> None:
+    def _on_rtcp(self, packet: bytes) -> None:
+        now = now_ms()
+        for message in rtcp.read(packet):
+            match message:
+                case rtcp.Nack():
+                    self._send_again(message, now)
+                case rtcp.KeyframeRequest():
+                    track = self._forwarder.track_by_ssrc(message.ssrc)
+                    if track is not None:
+                        track.traffic.keyframes_asked += 1
+                        track.request_keyframe(self.participant_id)
+                case rtcp.ReportBlock():
+                    self._on_report(message, now)
+                case rtcp.BitrateEstimate():
+                    self.estimate.on_remb(message.bps)
+                case rtcp.SenderReport():
+                    continue
+
+    def _send_again(self, nack: rtcp.Nack, now: float) -> None:
+        """Answer a NACK: as a retransmission (RFC 4588) where the client takes it, else as the very same bytes."""
+        track = self._forwarder.track_by_ssrc(nack.ssrc)
+        wanted = nack.sequences[:RESENDS_PER_S]
+        if track is None or not self._resends.take(len(wanted), now):
+            return
+        rtx = self._rtx.get(track.track_id)
+        packets = track.sent(self.participant_id, wanted)
+        track.traffic.nacks_in += len(wanted)
+        track.traffic.resent += len(packets)
+        for packet in packets:
+            self.endpoint.send_rtp(packet if rtx is None else rtx.wrap(packet, now))
+
+    def _on_report(self, block: rtcp.ReportBlock, now: float) -> None:
         """Loss and round trip as the receiver sees them (RFC 3550 6.4.1)."""
         track = self._forwarder.track_by_ssrc(block.ssrc)
         if track is None:
             return
-        self.loss += LOSS_MEMORY * (block.fraction_lost - self.loss)
+        if self._meter.add(block.ssrc, block.lost, block.highest, now):
+            self.loss += LOSS_MEMORY * (self._meter.share - self.loss)
+            self.estimate.on_loss(self._meter.share, self.sent_bps + self._padding_bps, now)
         sent_ms = track.sent_reports.get(block.last_report)
         if sent_ms is not None:
-            self.rtt_ms = max(0.0, now_ms() - sent_ms - block.delay_s * 1000)
+            self.rtt_ms = max(0.0, now - sent_ms - block.delay_s * 1000)
+
+    # --- probing ---------------------------------------------------------------------------
+
+    @property
+    def may_pad(self) -> bool:
+        """Whether the client takes padding: it travels in a retransmission stream."""
+        return bool(self._rtx)
+
+    def pad(self, bps: float, elapsed_ms: float, now: float) -> None:
+        """Send padding at this rate for the time that has passed; called every few tens of milliseconds."""
+        self._padding_bps = bps
+        if not bps or not self._rtx:
+            self._padding_bytes = 0.0
+            return
+        stream = next(iter(self._rtx.values()))
+        self._padding_bytes = min(MAX_PADDING_BYTES, self._padding_bytes + bps * elapsed_ms / 8_000)
+        while self._padding_bytes >= PADDING_PACKET_BYTES:
+            self._padding_bytes -= PADDING_PACKET_BYTES
+            self.endpoint.send_rtp(stream.padding(now))
 
 
 def _inactive(line: MediaLine) -> MediaLine:
-    return replace(line, direction=Direction.INACTIVE, ssrc=None, stream_id="", track_id="")
+    return replace(line, direction=Direction.INACTIVE, ssrc=None, stream_id="", track_id="", rtx=False, rtx_ssrc=None)
 
 
 def _place(lines: list[MediaLine], track: Track) -> None:
     """Put a track on a free m-line of its kind, or on a new one."""
     line = MediaLine("", track.kind, Direction.SENDONLY, track.ssrc, track.source, track.track_id)
+    if track.kind is not Kind.AUDIO:
+        line = replace(line, rtx=True, rtx_ssrc=secrets.randbelow(0xFFFFFFFE) + 1)
     for at, old in enumerate(lines):
         if old.direction is Direction.INACTIVE and old.kind is track.kind:
             lines[at] = replace(line, mid=old.mid)

@@ -16,6 +16,7 @@ GROWTH_PER_S = 1.08
 ROOM = 1.5  # an estimate is worth at most this much more than what was really sent
 UNKNOWN_ABOVE_BPS = 20_000_000  # a limit by loss above this limits nothing
 LOSS_WINDOW_MS = 500.0
+FEEDBACK_MS = 900.0  # after a cut, reports still tell of what was sent before it
 LOSS_PACKETS = 20  # fewer say little about a share
 MAX_STREAMS = 256  # whose reports are remembered
 
@@ -53,7 +54,7 @@ class DownEstimate:
         self._remb_bps: int | None = None
         self._loss_bps: float | None = None
         self._first_high: tuple[float, float] | None = None  # (loss, sent bps) where the present loss began
-        self._judged_ms = 0.0
+        self._judged_ms = self._cut_ms = 0.0
         self.lossy = False  # people begin to hear it: no reason to try for more, nor to overlook a dip
 
     @property
@@ -66,12 +67,15 @@ class DownEstimate:
 
     def on_loss(self, share: float, sent_bps: float, now_ms: float) -> None:
         """Loss of one window in which `sent_bps` was sent."""
+        if now_ms - self._cut_ms < FEEDBACK_MS:
+            return
         elapsed_s = min(5.0, (now_ms - self._judged_ms) / 1000)
         self._judged_ms = now_ms
         self.lossy = share > FELT_LOSS
         if share > HIGH_LOSS:
             if not self._is_not_ours(share, sent_bps):
                 came_bps = sent_bps * (1 - share)
+                self._cut_ms = now_ms
                 self._loss_bps = max(FLOOR_BPS, min(self._loss_bps or came_bps, came_bps))
             return
         self._first_high = None

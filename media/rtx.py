@@ -43,18 +43,3 @@ class RtxStream:
     def _write(self, first: int, second: int, payload: bytes, now_ms: float) -> bytes:
         self._sequence = (self._sequence + 1) & 0xFFFF
         return build_forwarded(first, second, self._sequence, self._timestamp, self.ssrc, send_time_of(now_ms), payload)
-
-
-def unwrap(packet: bytes, payload_type: int, ssrc: int, payload_at: int) -> bytes | None:
-    """The packet that a retransmission carries; None for padding. `payload_at` is where its payload begins."""
-    end = len(packet) - (packet[-1] if packet[0] & 0x20 else 0)
-    if end - payload_at < 2:
-        return None
-    _, second, _, timestamp, _ = _HEADER.unpack_from(packet)
-    original = packet[payload_at : payload_at + 2]
-    return (
-        struct.pack("!BB", 0x80, (second & 0x80) | payload_type)
-        + original
-        + struct.pack("!LL", timestamp, ssrc)
-        + packet[payload_at + 2 : end]
-    )

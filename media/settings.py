@@ -28,8 +28,9 @@ class MediaSettings:
     """Settings of one media worker.
 
     `control_url` is where signaling reaches this worker; `signaling_url` where reports go. `max_video_bps` limits each
-    sender. `silence_s`: a peer not heard of for so long is lost. `table_life_s`: a grant table that signaling has not called
-    the newest for so long holds no longer; without signaling media flows on until then.
+    sender's camera (all its layers together) and its screen. `silence_s`: a peer not heard of for so long is lost. `table_life_s`: a grant table that signaling has not called
+    the newest for so long holds no longer; without signaling media flows on until then. `last_n`: how many cameras a client
+    gets at most. `crowd_above`: with more people than that, only the loudest are forwarded beside bench and floor holder.
     """
 
     worker_id: str
@@ -40,10 +41,12 @@ class MediaSettings:
     spool: Path
     internal_token: str = field(repr=False)
     network: Network = field(default_factory=Network)
-    max_video_bps: int = 900_000
+    max_video_bps: int = 2_500_000
     silence_s: float = 5.0
     segment_s: float = 10.0
     table_life_s: float = math.inf
+    last_n: int = 16
+    crowd_above: int = 16
 
 
 @dataclass(frozen=True, slots=True)

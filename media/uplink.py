@@ -13,6 +13,7 @@ from media.allowance import Allowance
 from media.incoming import IncomingStream
 from media.layers import SINGLE, Layer
 from media.link import Link
+from media.metrics import traffic
 from media.rtp_rewrite import (
     extension,
     payload_offset,
@@ -234,6 +235,8 @@ class Uplink(Link):
             return
         if now - slot.last_keyframe_request_ms >= KEYFRAME_INTERVAL_MS:
             slot.last_keyframe_request_ms = now
+            traffic(kind).keyframes_wanted += 1
+            slot.publication.track.traffic.keyframes_wanted += 1
             self.endpoint.send_rtcp(rtcp.write_pli(slot.publication.incoming.ssrc))
 
     def ask_for_missing(self, now: float) -> None:
@@ -241,6 +244,8 @@ class Uplink(Link):
         for publication in self._publications.values():
             due = publication.incoming.due_nacks(now)
             if due:
+                publication.track.traffic.nacks_out += len(due)
+                traffic(publication.slot.kind).nacks_out += len(due)
                 self.endpoint.send_rtcp(rtcp.write_nack(publication.incoming.ssrc, due))
         if self._twcc is not None and now - self._fed_back_ms >= FEEDBACK_INTERVAL_MS:
             self._fed_back_ms = now
@@ -287,6 +292,15 @@ class Uplink(Link):
     def loss(self) -> float:
         """Share of packets lost on the way to us in the last interval, the worst stream's."""
         return max((p.incoming.fraction_lost for p in self._publications.values()), default=0.0)
+
+    @property
+    def is_speaking(self) -> bool:
+        return self._gate.speaking
+
+    @property
+    def loudness_dbov(self) -> float:
+        """Of what is forwarded; it fades slowly."""
+        return self._gate.loudness_dbov
 
     @property
     def jitter_ms(self) -> float:

@@ -14,9 +14,9 @@ from media.estimate import DownEstimate, Recent
 
 SHORT_DIP_MS, SHORT_DIP = 2_000.0, 1.5  # what is sent outlives a dip of the estimate of so long and so deep
 LONG_DIP_MS, LONG_DIP = 8_000.0, 1.2
-RAISE_MS, RAISE_MARGIN = 4_000.0, 1.15  # a layer is added when there was room, and so much more, for so long
+RAISE_MS, RAISE_MARGIN = 4_000.0, 1.25  # a layer is added when there was room, and so much more, for so long
 SETTLE_MS = 4_000.0  # after a change the estimate must have seen it
-FRESH_MS = 6_000.0  # an addition begins with a keyframe: the queue it makes says nothing yet
+FRESH_MS, FRESH_DIP = 30_000.0, 2.0  # an addition begins with a keyframe, whose queue halves an estimate that was modest
 GROWTH = 1.25  # so much more room than at the last change is news
 WAIT_MS, MAX_WAIT_MS = 30_000.0, 240_000.0  # without news, between a change and the next addition
 SHORT_LIVED_MS = 60_000.0  # an addition that fell within this time was a mistake: the wait doubles
@@ -44,7 +44,7 @@ class Costs:
         }
 
     def of(self, track_id: str, layer: str) -> float:
-        return self._bps[track_id, layer]
+        return self._bps.get((track_id, layer), NOMINAL_BPS.get(layer, 0.0))
 
 
 class Viewer:
@@ -96,7 +96,7 @@ class Viewer:
         if not estimate.lossy:
             keep_bps = max(min(self._short.largest, keep_bps * SHORT_DIP), min(self._long.largest, keep_bps * LONG_DIP))
             if now_ms - self._raised_ms < FRESH_MS:
-                keep_bps = max(keep_bps, self._changed_bps)
+                keep_bps = max(keep_bps, min(self._changed_bps, estimate.bps * FRESH_DIP))
         return max(0.0, keep_bps - audio_bps), max(0.0, (self._room.smallest - audio_bps) / RAISE_MARGIN)
 
     def _note_change(self, fell: bool, now_ms: float) -> None:

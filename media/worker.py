@@ -30,6 +30,7 @@ from media.self_test_routes import self_test_routes
 from media.settings import MediaSettings
 from media.spool import SAFE_ID, Spool
 from media.tap import TapRing
+from media.view_routes import view_routes
 
 TICK_S = 0.03
 ALIVE_EVERY_S = 1.0
@@ -60,7 +61,7 @@ class Worker:
         self.ring = TapRing(round(self._utc_at_start.timestamp() * 1000))
         around = Surroundings(settings, Certificate(), self.writer, self.ring, self.monotonic_of, self._report)
         self.holdings = Holdings(self.spool, around)
-        self.metrics = WorkerMetrics(settings.worker_id, self.holdings.people)
+        self.metrics = WorkerMetrics(settings.worker_id, self.holdings.people, self.holdings.outlets)
         self.reporter.on_answer = self._signaling_answered
         self.self_tests = SelfTests(settings.network, around.certificate)
         _log.info("fan_out", compiled=fanout.compiled)
@@ -175,6 +176,7 @@ def build_app(worker: Worker) -> web.Application:
         ]
     )
     app.add_routes(self_test_routes(worker.self_tests))
+    app.add_routes(view_routes(worker.holdings.courtroom))
     return app
 
 
