@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import structlog
 
@@ -18,6 +18,7 @@ from hearing.model import SittingId
 from media.aiortc_bridge import now_ms
 from media.control import MediaError
 from media.courtroom import Courtroom, Surroundings
+from media.outlet import Outlet
 from media.spool import FinishedSitting, Spool
 
 _log = structlog.get_logger()
@@ -46,6 +47,11 @@ class Holdings:
     def people(self) -> list[int]:
         """How many are connected, by sitting."""
         return [courtroom.people for courtroom in self.held.values()]
+
+    def outlets(self) -> Iterator[Outlet]:
+        """Where packets leave."""
+        for courtroom in self.held.values():
+            yield from courtroom.outlets
 
     async def apply(self, table: GrantTable) -> int:
         """Put a table in force; the first one opens the courtroom. Raises MediaError sitting_held."""

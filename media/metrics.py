@@ -6,7 +6,7 @@ scrape.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from hearing.audience import Kind
 from media import fanout
+from media.outlet import Outlet
 
 LOSS_BUCKETS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 LAG_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -54,16 +55,35 @@ def traffic(kind: Kind) -> Traffic:
     return _TRAFFIC[kind]
 
 
+@dataclass(slots=True)
+class _Departed:
+    """What the outlets of closed connections had counted."""
+
+    dropped: int = 0
+    refused: int = 0
+
+
+_DEPARTED = _Departed()
+
+
+def departed(outlets: Iterable[Outlet]) -> None:
+    """These outlets are closed and will not be asked any more."""
+    for outlet in outlets:
+        _DEPARTED.dropped += outlet.dropped
+        _DEPARTED.refused += outlet.refused
+
+
 class WorkerMetrics:
     """One registry per worker; every sample carries the worker's id, so that one scrape can show them all.
 
-    `people()` gives the number of connected people of each sitting held.
+    `people()` gives the number of connected people of each sitting held, `outlets()` where their packets leave.
     """
 
-    def __init__(self, worker_id: str, people: Callable[[], list[int]]) -> None:
+    def __init__(self, worker_id: str, people: Callable[[], list[int]], outlets: Callable[[], Iterable[Outlet]]) -> None:
         self.spool_free_bytes = 0
         self._worker_id = worker_id
         self._people = people
+        self._outlets = outlets
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -92,6 +112,13 @@ class WorkerMetrics:
             for kind, counts in _TRAFFIC.items():
                 counter.add_metric((kind.value,), getattr(counts, field))
             yield counter
+        lost = CounterMetricFamily(
+            "court_media_fanout_lost", "Packets that did not leave for one subscriber", labels=("reason",)
+        )
+        outlets = list(self._outlets())
+        lost.add_metric(("socket",), _DEPARTED.dropped + sum(outlet.dropped for outlet in outlets))
+        lost.add_metric(("srtp",), _DEPARTED.refused + sum(outlet.refused for outlet in outlets))
+        yield lost
         people = self._people()
         yield GaugeMetricFamily("court_media_sittings", "Sittings held by the worker", len(people))
         yield GaugeMetricFamily("court_media_peers", "People with a running media connection", sum(people))

@@ -10,6 +10,7 @@ from media.aiortc_bridge import now_ms
 from media.control import MediaError, Offer
 from media.downlink import Downlink
 from media.link import Link
+from media.outlet import Outlet
 from media.uplink import Uplink
 
 CONNECT_WITHIN_MS = 20_000.0
@@ -42,6 +43,10 @@ class Peer:
         """Open the sockets of both connections and make their first offers."""
         await asyncio.gather(self.up.gather(), self.down.gather())
         return self.up.make_offer(), self.down.make_offer()
+
+    @property
+    def outlets(self) -> tuple[Outlet, Outlet]:
+        return self.up.endpoint.outlet, self.down.endpoint.outlet
 
     @property
     def is_connected(self) -> bool:

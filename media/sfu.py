@@ -15,6 +15,8 @@ from media import rtcp
 from media.aiortc_bridge import now_ms
 from media.fanout import FanOut
 from media.layers import Layer
+from media.metrics import traffic
+from media.metrics import traffic
 from media.rendition import FanOutMaker, Rendition, Subscriber
 from media.rendition import Mapping as RenditionMapping
 from media.rtp_rewrite import FIRST_WORDS, payload_offset, sent_again, timestamp_of
@@ -39,6 +41,7 @@ class Track:
         self.kind = kind
         self.track_id = track_id_of(source, kind)
         self.ssrc = secrets.randbelow(0xFFFFFFFE) + 1
+        self.traffic = traffic(kind)
         self.clock = TrackClock(CLOCK_RATES_HZ[kind], SenderClock())
         self.receivers: dict[ParticipantId, Subscriber] = {}
         self.listeners: dict[ParticipantId, PacketSink] = {}
@@ -51,6 +54,7 @@ class Track:
         self._record = self._selection.record
         self._clocked: RenditionMapping | None = None
         self._clock_sender: SenderClock | None = None
+        self._counts = traffic(kind)
         self._ring: deque[tuple[float, bytes]] = deque()
         self._sinks: tuple[PacketSink, ...] = ()
 
@@ -80,6 +84,9 @@ class Track:
             return
         header = FIRST_WORDS.unpack_from(incoming)
         layer.bytes += len(incoming)
+        counts = self.traffic
+        counts.packets_in += 1
+        counts.bytes_in += len(incoming)
         self._selection.note(layer, header[2], arrival_ms)
         payload = incoming[offset:]
         early = self._selection.meet(layer, header, payload, incoming, arrival_ms) if layer.waiting else ()
@@ -87,6 +94,9 @@ class Track:
             packet = rendition.write(header, payload, arrival_ms)
             if packet is not None:
                 rendition.fan_out.send(packet)
+                copies = len(rendition.endpoints)
+                counts.packets_out += copies
+                counts.bytes_out += copies * len(packet)
                 if rendition is self._record.rendition:
                     self._to_listeners(rendition, packet, arrival_ms)
         for rendition in layer.tails:
@@ -107,6 +117,8 @@ class Track:
 
     def _send(self, rendition: Rendition, packet: bytes, arrival_ms: float) -> None:
         rendition.fan_out.send(packet)
+        self.traffic.packets_out += len(rendition.endpoints)
+        self.traffic.bytes_out += len(rendition.endpoints) * len(packet)
         if rendition is self._record.rendition:
             self._to_listeners(rendition, packet, arrival_ms)
 
@@ -202,9 +214,7 @@ class Track:
     def recent(self) -> Iterable[tuple[float, bytes]]:
         return tuple(self._ring)
 
-    def set_audience(
-        self, receivers: Mapping[ParticipantId, Subscriber], sinks: Mapping[ParticipantId, PacketSink]
-    ) -> None:
+    def set_audience(self, receivers: Mapping[ParticipantId, Subscriber], sinks: Mapping[ParticipantId, PacketSink]) -> None:
         """Replace everyone who gets packets; newcomers among the listeners get the last two seconds first."""
         newcomers = [sink for name, sink in sinks.items() if name not in self.listeners]
         self.listeners, self._sinks = dict(sinks), tuple(sinks.values())

@@ -154,7 +154,21 @@ class Robot:
                 await self._take_seat()
             except (TimeoutError, CommandRefused):
                 await asyncio.sleep(1)
-        self._media_lost.set()
+        await self._resume_media()
+
+    async def _resume_media(self) -> None:
+        """The media outlives the socket: the new one takes the running peer over, and answers what was missed."""
+        async with self._negotiating:
+            peer = self._peer
+            if peer is None or not peer.peer_id or self._media_lost.is_set():
+                self._media_lost.set()
+                return
+            try:
+                ack = await self.give("media.resume", {"peer_id": peer.peer_id})
+                for offer in ack.offers or []:
+                    await self._answer(peer, offer)
+            except (TimeoutError, CommandRefused, MediaError):
+                self._media_lost.set()
 
     async def leave(self) -> None:
         self._media_wanted = False

@@ -98,6 +98,7 @@ class Rig:
     settings: MediaSettings
     clients: dict[str, "Client"] = field(default_factory=dict)
     accept_reports: bool = True
+    word: dict = field(default_factory=dict)  # what the stand-in for signaling answers to reports
 
     def of(self, report_type: str) -> list[dict]:
         return [report for report in self.reports if report["type"] == report_type]
@@ -213,7 +214,7 @@ def _signaling(reports: list[dict], holder: list[Rig]) -> web.Application:
                 client = holder[0].clients.get(report["peer_id"])
                 if client is not None:
                     client.offered(report["connection"], report["revision"], report["sdp"])
-        return web.json_response({})
+        return web.json_response(holder[0].word if holder else {})
 
     app = web.Application()
     app.add_routes([web.post("/internal/media/reports", take)])
