@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -148,9 +149,9 @@ def enum_text(enum: type[StrEnum]) -> str:
 
 
 def constant_name(enum: type[StrEnum]) -> str:
-    """`SittingState` → `SITTING_STATES`, `Procedure` → `PROCEDURES`."""
+    """`SittingState` → `SITTING_STATES`, `Difficulty` → `DIFFICULTIES`."""
     snake = "".join(f"_{letter}" if letter.isupper() and index else letter for index, letter in enumerate(enum.__name__))
-    return f"{snake.upper()}S"
+    return re.sub(r"(?<=[^AEIOU])YS$", "IES", f"{snake.upper()}S")
 
 
 def event_map(opening: str, entries: dict[str, type], signature: str) -> str:

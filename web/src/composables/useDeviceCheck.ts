@@ -3,12 +3,11 @@ import { computed, onScopeDispose, ref, watch } from "vue";
 
 import { sendSelfTest } from "@/court/api";
 import { obstacleIn, surroundings } from "@/court/devices";
-import { LevelMeter, playTestTone } from "@/court/levels";
+import { HEARD_AT_STEP, LevelMeter, playTestTone } from "@/court/levels";
 import type { NetworkResult, SelfTest } from "@/protocol";
 
 import { useDevices } from "./useDevices";
 
-const HEARD_AT_STEP = 3; // about −42 dBFS: somebody speaks, not the room's hum
 const QUIET_AFTER_MS = 8_000;
 
 function useMeter(track: () => MediaStreamTrack | null) {

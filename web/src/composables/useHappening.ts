@@ -5,7 +5,7 @@ import { useI18n } from "vue-i18n";
 import { useRoom } from "./useCourtroom";
 
 export function useHappening(): ComputedRef<string> {
-  const { sitting } = useRoom();
+  const { sitting, people } = useRoom();
   const { t } = useI18n();
   return computed(() => {
     const s = sitting.value;
@@ -14,6 +14,8 @@ export function useHappening(): ComputedRef<string> {
     if (s.state === "lobby") return t("courtroom.now.lobby");
     if (s.state === "recess") return t("courtroom.now.recess");
     if (s.state === "tech_suspended") return t("courtroom.now.suspended");
+    const sharer = s.screen ? people.value.get(s.screen) : undefined;
+    if (sharer) return t("courtroom.screen.of", { who: `${t(`court.role.${sharer.role}`)} ${sharer.name}` });
     const exhibit = s.exhibits.find((e) => e.id === s.showing?.exhibit_id);
     if (exhibit) return t("courtroom.now.showing", { number: exhibit.number, title: exhibit.title });
     return t("courtroom.now.stage", { stage: t(`court.stage.${s.stage}`) });

@@ -2,6 +2,7 @@
 import { computed, onScopeDispose, ref, shallowRef } from "vue";
 
 import { api, CourtError } from "@/court/api";
+import { ScreenAwake } from "@/court/wakelock";
 import type { DocketItem } from "@/protocol";
 
 import { useSession } from "./useSession";
@@ -33,6 +34,9 @@ export function useLobby(sittingId: string) {
     }
   }
 
+  const awake = new ScreenAwake(); // a phone that locks while its owner waits would miss the opening
+  awake.start();
+  onScopeDispose(() => awake.stop());
   void load();
   const timer = setInterval(() => void load(), POLL_MS);
   onScopeDispose(() => clearInterval(timer));

@@ -5,7 +5,7 @@ import { nextStage } from "@/court/screen";
 
 import type { Courtroom } from "./useCourtroom";
 
-export type Drawer = "exhibits" | "people" | "quality" | "help" | "captions" | "hand" | "exhibit" | "more" | "";
+export type Drawer = "exhibits" | "people" | "quality" | "help" | "captions" | "hand" | "exhibit" | "more" | "devices" | "camera" | "";
 export type MoveDialog = "open" | "adjourn" | "resume" | "close" | "";
 
 export interface RoomPanels {
@@ -20,7 +20,7 @@ export function providePanels(room: Courtroom): RoomPanels {
   const toggle = (drawer: Drawer) => (panels.drawer = panels.drawer === drawer ? "" : drawer);
   const keys: Record<string, () => void> = {
     KeyM: () => room.may("microphone.set") && !room.me.value?.court_muted && void room.setMicrophone(!!room.me.value?.microphone_off),
-    KeyV: () => room.may("camera.set") && void room.setCamera(!!room.me.value?.camera_off),
+    KeyV: () => (room.may("camera.set") ? void room.setCamera(!!room.me.value?.camera_off) : room.may("camera.request_leave") && toggle("camera")),
     KeyH: () => room.may("hand.raise") && toggle("hand"),
     KeyE: () => toggle("exhibits"),
     KeyL: () => toggle("captions"),

@@ -3,15 +3,17 @@ import { computed } from "vue";
 import { useI18n } from "vue-i18n";
 
 import { sideOf } from "@/court/seats";
-import type { ParticipantView } from "@/protocol";
+import type { Difficulty, ParticipantView } from "@/protocol";
 
 import { type Courtroom, useRoom } from "./useCourtroom";
 
 export interface Act {
-  key: "give" | "take" | "mute" | "unmute" | "exclude" | "admit" | "call" | "dismiss" | "allowPresent" | "stopPresent" | "attend" | "unattend";
+  key: "give" | "take" | "mute" | "unmute" | "exclude" | "admit" | "call" | "dismiss" | "allowPresent" | "stopPresent" | "allowCameraOff" | "refuseCameraOff" | "endCameraLeave" | "attend" | "unattend";
   icon: string;
   run(): void;
 }
+
+const ICONS: Record<Difficulty, string> = { camera: "cam-off", microphone: "mic-off", background: "warn" };
 
 export interface Flag {
   kind: "warn" | "bad" | "info";
@@ -35,6 +37,14 @@ function speechActs(room: Courtroom, person: ParticipantView): Act[] {
   return acts;
 }
 
+function cameraActs({ may, give, sitting }: Courtroom, person: ParticipantView): Act[] {
+  if (!may("camera.allow_off")) return [];
+  const rule = (allowed: boolean) => () => void give("camera.allow_off", { participant_id: person.id, allowed });
+  if (person.camera_leave) return [{ key: "endCameraLeave", icon: "cam", run: rule(false) }];
+  if (!sitting.value?.camera_requests.some((r) => r.participant_id === person.id)) return [];
+  return [{ key: "allowCameraOff", icon: "cam-off", run: rule(true) }, { key: "refuseCameraOff", icon: "cam", run: rule(false) }];
+}
+
 /** Every act that the viewer may do to this person now. */
 export function actsOn(room: Courtroom, person: ParticipantView): Act[] {
   const { may, give, me } = room;
@@ -44,7 +54,7 @@ export function actsOn(room: Courtroom, person: ParticipantView): Act[] {
   if (person.place === "isolated") return may("witness.call") ? [{ key: "call", icon: "bell", run: () => void give("witness.call", to) }] : [];
   if (person.place === "waiting") return may("participant.admit") ? [{ key: "admit", icon: "door", run: () => void give("participant.admit", to) }] : [];
   if (person.place !== "courtroom") return [];
-  const acts = speechActs(room, person);
+  const acts = [...speechActs(room, person), ...cameraActs(room, person)];
   if (summoned && may("witness.dismiss")) acts.push({ key: "dismiss", icon: "door", run: () => void give("witness.dismiss", to) });
   const onBench = sideOf(person, room.sitting.value?.participants ?? []) === "bench";
   if (!summoned && !onBench && may("participant.exclude")) acts.push({ key: "exclude", icon: "door", run: () => void give("participant.exclude", to) });
@@ -82,7 +92,8 @@ export function useTile(person: () => ParticipantView) {
     }
     if (!present && !isMe.value) return { icon: "user", title: t("courtroom.tile.absent"), note: "" };
     if (paused.value) return { icon: "pause", title: t(sitting.value?.state === "recess" ? "courtroom.recess.title" : "courtroom.suspended.title"), note: "" };
-    return camera_off ? { icon: "cam-off", title: t("courtroom.tile.cameraOff"), note: "" } : { icon: "user", title: t("courtroom.tile.noPicture"), note: "" };
+    if (!camera_off && person().difficulties.includes("camera")) return { icon: "cam-off", title: t("courtroom.difficulty.camera"), note: "" };
+    return camera_off ? { icon: "cam-off", title: t("courtroom.tile.cameraOff"), note: person().camera_leave ? t("courtroom.camera.leave") : "" } : { icon: "user", title: t("courtroom.tile.noPicture"), note: "" };
   });
 
   const status = computed(() => {
@@ -101,6 +112,8 @@ export function useTile(person: () => ParticipantView) {
     const level = inside.value ? state.value.quality[person().id]?.level : undefined;
     if (level === "poor") list.push({ kind: "warn", icon: "wifi", text: t("courtroom.tile.poor") });
     if (level === "lost") list.push({ kind: "bad", icon: "wifi-off", text: t("courtroom.tile.networkLost") });
+    for (const difficulty of inside.value ? person().difficulties : []) list.push({ kind: "warn", icon: ICONS[difficulty], text: t(`courtroom.difficulty.${difficulty}`) });
+    if (inside.value && person().must_be_seen && person().camera_off) list.push({ kind: "warn", icon: "cam-off", text: t("courtroom.camera.notSeen") });
     if (person().may_present) list.push({ kind: "info", icon: "doc", text: t("courtroom.tile.mayPresent") });
     return list;
   });

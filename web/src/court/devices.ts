@@ -43,13 +43,48 @@ export function problemOf(error: unknown): DeviceProblem {
   return "failed";
 }
 
+/** A telephone or tablet, where a page in the background loses camera, microphone and soon the network. */
+export function isHandheld(userAgent: string, touchPoints: number): boolean {
+  if (/Android|iPhone|iPod|HarmonyOS|OpenHarmony|Mobile/iu.test(userAgent)) return true;
+  return /iPad|Macintosh/u.test(userAgent) && touchPoints > 1; // an iPad calls itself a Macintosh
+}
+
+/** Whether this browser can share a screen at all; telephones cannot. */
+export const canShareScreen = (): boolean => typeof (navigator.mediaDevices as MediaDevices | undefined)?.getDisplayMedia === "function";
+
 export interface Choice {
   camera: string;
   microphone: string;
   speaker: string;
 }
 
+/** What the browser does to the voice before it is sent; all on unless somebody knows better (W3C Media Capture 4.3.5). */
+export interface Processing {
+  echoCancellation: boolean;
+  noiseSuppression: boolean;
+  autoGainControl: boolean;
+}
+export const PROCESSING: readonly (keyof Processing)[] = ["echoCancellation", "noiseSuppression", "autoGainControl"];
+
 const KEY = "court.devices";
+const PROCESSING_KEY = "court.voice";
+
+export function rememberedProcessing(): Processing {
+  try {
+    const value = JSON.parse(localStorage.getItem(PROCESSING_KEY) ?? "{}") as Partial<Record<keyof Processing, unknown>>;
+    return { echoCancellation: value.echoCancellation !== false, noiseSuppression: value.noiseSuppression !== false, autoGainControl: value.autoGainControl !== false };
+  } catch {
+    return { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+  }
+}
+
+export function rememberProcessing(processing: Processing): void {
+  try {
+    localStorage.setItem(PROCESSING_KEY, JSON.stringify(processing));
+  } catch {
+    // private browsing: all on again next time
+  }
+}
 
 export function rememberedChoice(): Choice {
   const none: Choice = { camera: "", microphone: "", speaker: "" };
@@ -82,16 +117,29 @@ export async function listDevices(): Promise<DeviceLists> {
   return { cameras: of("videoinput"), microphones: of("audioinput"), speakers: of("audiooutput") };
 }
 
-function constraintsFor(kind: DeviceKind, deviceId: string): MediaStreamConstraints {
+/** The device that a running track comes from; "" where the browser does not say. */
+export const deviceOf = (track: MediaStreamTrack | null): string => track?.getSettings().deviceId ?? "";
+
+/**
+ * What to do when devices were plugged in or out. `now`: the device in use ("" none), `chosen`: the person's choice ("" the
+ * system's default), `there`: ids of the devices that can be used.
+ */
+export function afterChange(now: string, chosen: string, there: readonly string[]): "keep" | "open" {
+  if (now === "") return there.length > 0 ? "open" : "keep";
+  if (chosen !== "" && chosen !== now && there.includes(chosen)) return "open"; // the chosen one is plugged in again
+  return there.includes(now) || there.length === 0 ? "keep" : "open";
+}
+
+function constraintsFor(kind: DeviceKind, deviceId: string, processing: Processing): MediaStreamConstraints {
   const device = deviceId ? { deviceId: { exact: deviceId } } : {};
-  if (kind === "audio") return { audio: { ...device, echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 } };
+  if (kind === "audio") return { audio: { ...device, ...processing, channelCount: 1 } };
   return { video: { ...device, width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 20, max: 24 } } };
 }
 
 /** Open one device; a remembered device that is gone falls back to the default one. */
-export async function openTrack(kind: DeviceKind, deviceId: string): Promise<MediaStreamTrack> {
+export async function openTrack(kind: DeviceKind, deviceId: string, processing: Processing): Promise<MediaStreamTrack> {
   const open = async (id: string) => {
-    const stream = await navigator.mediaDevices.getUserMedia(constraintsFor(kind, id));
+    const stream = await navigator.mediaDevices.getUserMedia(constraintsFor(kind, id, processing));
     const track = stream.getTracks()[0];
     if (!track) throw new DOMException("no track", "NotFoundError");
     return track;

@@ -1,5 +1,20 @@
 /** Loudness of a microphone for the level meter, by WebAudio. */
 export const METER_STEPS = 8;
+export const HEARD_AT_STEP = 3; // about −42 dBFS: somebody speaks, not the room's hum
+
+/** Pure: whether nothing was heard for a while from somebody who is expected to speak; told of each measured step. */
+export class SilenceWatch {
+  private sinceMs: number | null = null;
+
+  constructor(private readonly patienceMs: number) {}
+
+  /** True when nothing has been heard for the whole patience. */
+  step(step: number, nowMs: number): boolean {
+    if (step >= HEARD_AT_STEP) this.sinceMs = null;
+    else this.sinceMs ??= nowMs;
+    return this.sinceMs !== null && nowMs - this.sinceMs >= this.patienceMs;
+  }
+}
 
 /** Root mean square of samples in [-1, 1] as 0…METER_STEPS, on a scale of −60…−12 dBFS. */
 export function meterStep(samples: Float32Array): number {

@@ -54,6 +54,7 @@ export const court = {
   procedure: { ordinary: "普通程序", simplified: "简易程序", small_claims: "小额诉讼程序" },
   openness: { public: "公开开庭", closed: "不公开开庭" },
   hand: { speak: "请求发言", objection: "提出异议", technical: "技术问题", health: "身体不适" },
+  cameraReason: { health: "身体不适", privacy: "个人隐私", network: "网络不好，先保声音", other: "其他原因" },
   side: { plaintiff: "原告", defendant: "被告", third_party: "第三人", court: "法庭" },
   ordinal: "第 {n} 次开庭",
 };

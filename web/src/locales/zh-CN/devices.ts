@@ -28,6 +28,22 @@ export const devices = {
   speakerWaiting: "点“播放提示音”听一下。",
   speakerNo: "请调高设备音量，关闭静音，拔插耳机，或者换一个扬声器后再播放一次。",
   toneFailed: "提示音没有播放出来，请换一个扬声器再试。",
+  title: "我的设备",
+  level_now: "麦克风音量",
+  voice: {
+    title: "专家设置",
+    note: "一般不用改动。外接专业话筒、调音台时可以关闭。",
+    echoCancellation: "消除回声",
+    noiseSuppression: "降低噪声",
+    autoGainControl: "自动调节音量",
+  },
+  news: {
+    audio: { fell_back: "原来的麦克风已经断开，现在使用“{name}”。", came_back: "已换回您选择的麦克风“{name}”。" },
+    video: { fell_back: "原来的摄像头已经断开，现在使用“{name}”。", came_back: "已换回您选择的摄像头“{name}”。" },
+    another: "另一个设备",
+    change: "更换",
+  },
+  interrupted: { audio: "麦克风被系统或者来电占用，法庭暂时听不到您。", video: "摄像头被系统或者其他应用占用，法庭暂时看不到您。" },
   problem: {
     audio: {
       denied: "浏览器没有得到使用麦克风的许可。请点地址栏左边的图标，把“麦克风”改为“允许”，再点“重新检测”。手机请到系统设置里允许浏览器使用麦克风。",
