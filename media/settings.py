@@ -27,10 +27,11 @@ class Network:
 class MediaSettings:
     """Settings of one media worker.
 
-    `control_url` is where signaling reaches this worker; `signaling_url` where reports go. `max_video_bps` limits each
-    sender's camera (all its layers together) and its screen. `silence_s`: a peer not heard of for so long is lost. `table_life_s`: a grant table that signaling has not called
-    the newest for so long holds no longer; without signaling media flows on until then. `last_n`: how many cameras a client
-    gets at most. `crowd_above`: with more people than that, only the loudest are forwarded beside bench and floor holder.
+    `control_url` is where signaling reaches this worker; `signaling_url` where reports go. `max_video_bps` limits a sender's
+    camera (all its layers together), and its screen. `silence_s`: a peer not heard of for so long is lost. `table_life_s`: a
+    grant table that signaling has not called the newest for so long holds no longer; without signaling media flows on until
+    then. `last_n`: how many cameras a client gets at most. `crowd_above`: with more people than that, only the loudest are
+    forwarded beside bench and floor holder.
     """
 
     worker_id: str

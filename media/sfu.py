@@ -16,7 +16,6 @@ from media.aiortc_bridge import now_ms
 from media.fanout import FanOut
 from media.layers import Layer
 from media.metrics import traffic
-from media.metrics import traffic
 from media.rendition import FanOutMaker, Rendition, Subscriber
 from media.rendition import Mapping as RenditionMapping
 from media.rtp_rewrite import FIRST_WORDS, payload_offset, sent_again, timestamp_of
@@ -54,7 +53,6 @@ class Track:
         self._record = self._selection.record
         self._clocked: RenditionMapping | None = None
         self._clock_sender: SenderClock | None = None
-        self._counts = traffic(kind)
         self._ring: deque[tuple[float, bytes]] = deque()
         self._sinks: tuple[PacketSink, ...] = ()
 
@@ -93,10 +91,11 @@ class Track:
         for rendition in layer.renditions:
             packet = rendition.write(header, payload, arrival_ms)
             if packet is not None:
-                rendition.fan_out.send(packet)
                 copies = len(rendition.endpoints)
-                counts.packets_out += copies
-                counts.bytes_out += copies * len(packet)
+                if copies:
+                    rendition.fan_out.send(packet)
+                    counts.packets_out += copies
+                    counts.bytes_out += copies * len(packet)
                 if rendition is self._record.rendition:
                     self._to_listeners(rendition, packet, arrival_ms)
         for rendition in layer.tails:
