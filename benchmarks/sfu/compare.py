@@ -32,7 +32,8 @@ def one_run(server: str, options: list[str]) -> Run:
     command = [sys.executable, "-m", "benchmarks.sfu.load", "--server", server, *options]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
-        return {"server": server, "error": ended.stderr.strip().splitlines()[-1][:300] if ended.stderr else "no output"}
+        errors = [line for line in ended.stderr.splitlines() if "Error" in line]
+        return {"server": server, "error": errors[-1][:300] if errors else f"exit status {ended.returncode}"}
     result: Run = json.loads(ended.stdout.splitlines()[-1])
     return result
 

@@ -13,8 +13,7 @@ import secrets
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -129,25 +128,22 @@ class CourtWorker:
     def pid(self) -> int:
         return self._process.pid
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> None:
+        """Start the worker and what it reports to."""
         self._session = aiohttp.ClientSession()
         self.control = HttpMediaControl(f"http://127.0.0.1:{self._port}", self._token, self._session)
         await self.signaling.start(self._signaling_port)
         await self._process.start(self._port)
-        return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    async def close(self) -> None:
         await self._process.close()
         await self.signaling.close()
         await self._session.close()
 
     async def start(self, publishers: int, subscribers: int) -> None:
-        await self.__aenter__()
+        await self.open()
         sources, audience = [f"p{n}" for n in range(publishers)], [f"s{n}" for n in range(subscribers)]
         await self.grant([*sources, *audience], dict.fromkeys(sources, audience))
-
-    async def close(self) -> None:
-        await self.__aexit__(None, None, None)
 
     async def grant(self, members: Iterable[str], receivers: Mapping[str, Iterable[str]]) -> None:
         """The next grant table: who gets sound and camera of each source. Sources are prominent, so none is left out."""

@@ -167,6 +167,7 @@ async def _window(plan: Plan, server: Server, sources: Sources, subscribers: lis
     gc.freeze()  # this process' own collector should not add to the latency it measures
     witness.latencies_ms.clear()
     (sent, octets), got, own_s = sources.sent, [s.packets for s in subscribers], time.process_time()
+    nacked = sum(s.nacked for s in subscribers)
     first = Sample.of(server.pid, plan.server_core)
     await asyncio.sleep(plan.seconds)
     last = Sample.of(server.pid, plan.server_core)
@@ -197,7 +198,7 @@ async def _window(plan: Plan, server: Server, sources: Sources, subscribers: lis
         "threads": thread_count,
         "load_cpu_percent": round(100 * own_s / wall_s, 1),
         "others_on_core_percent": round(100 * others_s / wall_s, 1),
-        "nacked": sum(s.nacked for s in subscribers),
+        "nacked": sum(s.nacked for s in subscribers) - nacked,
         "keyframes_asked": sum(p.keyframes_asked for p in sources.publishers),
     }
 

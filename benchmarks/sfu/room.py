@@ -144,29 +144,37 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
     if not given.unpinned:
         os.sched_setaffinity(0, {given.load_core})
     place = Place(Network(addresses=(own_address(),), loopback=False), Certificate())
-    names = [f"person{n}" for n in range(given.people)]
     with tempfile.TemporaryDirectory(prefix="sfu-room-") as folder:
-        async with CourtWorker(place, core, Path(folder), recorded=not given.unrecorded) as worker:
-            people = [Person(name, n / len(names), place, worker) for n, name in enumerate(names)]
+        worker = CourtWorker(place, core, Path(folder), recorded=not given.unrecorded)
+        try:
+            await worker.open()
+            names = [f"person{n}" for n in range(given.people)]
             await worker.grant(names, {name: [other for other in names if other != name] for name in names})
-            room = Room(people, worker)
-            background = [asyncio.create_task(room.give_feedback())]
-            try:
-                await room.fill()
-                if given.rejoin_every:
-                    background.append(asyncio.create_task(room.rejoin_forever(given.rejoin_every)))
-                await room.watch(given.minutes * 60)
-            finally:
-                for task in background:
-                    task.cancel()
-                await asyncio.gather(*background, return_exceptions=True)
-                for person in people:
-                    await person.leave()
-            reports = dict(worker.signaling.counts)
+            room = Room([Person(name, n / len(names), place, worker) for n, name in enumerate(names)], worker)
+            await sit(room, given.minutes * 60, given.rejoin_every)
+        finally:
+            await worker.close()
     return {
         "people": given.people, "minutes": given.minutes, "recorded": not given.unrecorded, "rejoin_every_s": given.rejoin_every,
-        **results(room), "reports": reports, "probe_before_ms": round(before_ms, 1), "probe_after_ms": round(probe_ms(core), 1),
+        **results(room), "reports": worker.signaling.counts,
+        "probe_before_ms": round(before_ms, 1), "probe_after_ms": round(probe_ms(core), 1),
     }  # fmt: skip
+
+
+async def sit(room: Room, seconds: float, rejoin_every_s: float) -> None:
+    """From the first who comes to the last who goes."""
+    background = [asyncio.create_task(room.give_feedback())]
+    try:
+        await room.fill()
+        if rejoin_every_s:
+            background.append(asyncio.create_task(room.rejoin_forever(rejoin_every_s)))
+        await room.watch(seconds)
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        for person in room.people:
+            await person.leave()
 
 
 def results(room: Room) -> dict[str, Any]:
