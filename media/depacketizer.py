@@ -31,10 +31,10 @@ class Depacketizer:
     """Puts packets in order, drops duplicates, joins VP8 frames and drops the broken ones."""
 
     def __init__(self, kind: Kind, hold_ms: float) -> None:
-        self.wants_keyframe = kind is Kind.VIDEO
+        self.wants_keyframe = kind is not Kind.AUDIO
         self.lost = 0
         self.packets = 0
-        self._video = kind is Kind.VIDEO
+        self._video = kind is not Kind.AUDIO
         self._hold_ms = hold_ms
         self._sequence = Unwrapper(16)
         self._waiting: dict[int, tuple[bytes, float]] = {}

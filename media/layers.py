@@ -16,6 +16,8 @@ SINGLE = "single"  # the only layer of sound, of a screen, and of a camera that 
 BEST = RIDS[-1]
 LAYERS = (*RIDS, SINGLE)
 METER_MS = 1_000.0
+SILENT_MS = 500.0  # while other layers of the same camera go on: a stopped one
+RETURN_MS = 2_000.0  # a layer that stopped must run so long before it counts again: each change costs a keyframe
 MAX_EARLY = 512  # packets of about one large keyframe and what follows it until its first packet is repaired
 
 
@@ -28,7 +30,7 @@ class Layer:
     """
 
     __slots__ = (
-        "_marks", "ask_keyframe", "bps", "bytes", "closed", "early", "live", "name", "newest", "newest_ms", "rank",
+        "_fell", "_marks", "_running_ms", "ask_keyframe", "bps", "bytes", "closed", "early", "live", "name", "newest", "newest_ms", "rank",
         "renditions", "report", "sender", "tails", "waiting",
     )  # fmt: skip
 
@@ -48,7 +50,25 @@ class Layer:
         self.tails: tuple[Rendition, ...] = ()
         self.waiting: set[Member] = set()
         self.early: dict[int, bytes] = {}
+        self._fell = False
+        self._running_ms = 0.0
         self._marks: deque[tuple[float, int]] = deque()
+
+    def arrived(self, sequence: int, now_ms: float) -> bool:
+        """Note a packet; True when the layer has now become live. Old packets do not count: they probe the path too."""
+        if (sequence - self.newest) & 0xFFFF >= 0x8000 and self.newest >= 0:
+            return False
+        if now_ms - self.newest_ms > SILENT_MS:
+            self._running_ms = now_ms
+        self.newest, self.newest_ms = sequence, now_ms
+        if self.live or self.closed or (self._fell and now_ms - self._running_ms < RETURN_MS):
+            return False
+        self.live = True
+        return True
+
+    def fall(self) -> None:
+        """It has stopped."""
+        self.live, self._fell = False, True
 
     def measure(self, now_ms: float) -> None:
         """Renew `bps` from the last second; called a few times a second."""

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media.keyframes import starts_keyframe
-from media.layers import BEST, SINGLE, Layer, nearest
+from media.layers import BEST, SILENT_MS, SINGLE, Layer, nearest
 from media.rendition import FanOutMaker, Header, Member, Position, Rendition, Subscriber
 from media.rtp_time import SenderClock
 from media.sdp import CLOCK_RATES_HZ, PAYLOAD_TYPES
 
-LAYER_SILENT_MS = 1_000.0  # while others of the same camera go on
 LOOK_MS = 250.0
 
 
@@ -70,12 +69,9 @@ class Selection:
     def note(self, layer: Layer, sequence: int, now_ms: float) -> None:
         """A packet of this layer has come: it is live. A few times a second the others are looked at too."""
         self._now_ms = now_ms
-        if (sequence - layer.newest) & 0xFFFF < 0x8000 or layer.newest < 0:  # old packets come as probes of a stopped layer too
-            layer.newest, layer.newest_ms = sequence, now_ms
-            if not layer.live and not layer.closed:
-                layer.live = True
-                self._plan()
-                self.on_changed()
+        if layer.arrived(sequence, now_ms):
+            self._plan()
+            self.on_changed()
         if now_ms >= self._look_ms:
             self._look(now_ms)
 
@@ -86,8 +82,9 @@ class Selection:
         stopped = False
         for layer in self.layers.values():
             layer.measure(now_ms)
-            if layer.live and newest_ms - layer.newest_ms > LAYER_SILENT_MS:
-                layer.live, stopped = False, True
+            if layer.live and newest_ms - layer.newest_ms > SILENT_MS:
+                layer.fall()
+                stopped = True
         if stopped:
             self._plan()
             self.on_changed()

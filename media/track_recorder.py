@@ -26,7 +26,8 @@ HOLD_MS = 400.0  # how long a hole may wait for its repair
 COMMIT_MS = 600.0
 LATE_MS = 300.0  # beyond COMMIT_MS; after that a silent stream is filled up
 SMALLEST_SEGMENT_MS = 1_000  # a picture that changes its size all the time must not make a flood of files
-VIDEO_PAUSE_MS = 2_000.0  # a picture that stops for longer ends its segment
+VIDEO_PAUSE_MS = 2_000.0  # a camera that stops for longer ends its segment
+SCREEN_PAUSE_MS = 8_000.0  # a still screen needs no new pictures
 LOST_SOUND_MS = 2_000.0  # lost sound is filled with silence; a longer stretch is declared as a gap as well
 FRAME_MS = 33
 RETRY_MS = 2_000.0
@@ -209,6 +210,7 @@ class VideoRecorder(TrackRecorder):
         super().__init__(track, place, start_ms, granted)
         self._last_ms = start_ms - 1
         self._picture = (0, 0)
+        self._pause_ms = SCREEN_PAUSE_MS if track.kind is Kind.SCREEN else VIDEO_PAUSE_MS
 
     def push(self, packet: bytes, arrival_ms: float) -> None:
         super().push(packet, arrival_ms)
@@ -246,12 +248,16 @@ class VideoRecorder(TrackRecorder):
             self._close_segment(t, "rotate")
 
     def _idle(self, t_ms: float) -> None:
-        if self.segment is not None and t_ms - self._last_ms > VIDEO_PAUSE_MS:
-            self._close_segment(self._last_ms + FRAME_MS, "rotate")
+        if self.segment is not None and t_ms - self._last_ms > self._pause_ms:
+            self._close_segment(self._last_ms + self._stands_ms(t_ms), "rotate")
 
     def _end(self, t_ms: float) -> None:
         self._declare_gap(t_ms)
-        self._close_segment(min(t_ms, self._last_ms + FRAME_MS), self.closed_by)
+        self._close_segment(min(t_ms, self._last_ms + self._stands_ms(t_ms)), self.closed_by)
+
+    def _stands_ms(self, t_ms: float) -> float:
+        """How long the last picture is shown: a camera's for a moment, a screen's until `t_ms`, for it is still on it."""
+        return max(FRAME_MS, t_ms - self._last_ms) if self.track.kind is Kind.SCREEN else FRAME_MS
 
 
 def recorder_for(track: UpTrack, place: Place, start_ms: float, granted: bool) -> TrackRecorder:

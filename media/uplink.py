@@ -13,7 +13,6 @@ from media.allowance import Allowance
 from media.incoming import IncomingStream
 from media.layers import SINGLE, Layer
 from media.link import Link
-from media.metrics import traffic
 from media.rtp_rewrite import (
     extension,
     payload_offset,
@@ -235,7 +234,6 @@ class Uplink(Link):
             return
         if now - slot.last_keyframe_request_ms >= KEYFRAME_INTERVAL_MS:
             slot.last_keyframe_request_ms = now
-            traffic(kind).keyframes_wanted += 1
             slot.publication.track.traffic.keyframes_wanted += 1
             self.endpoint.send_rtcp(rtcp.write_pli(slot.publication.incoming.ssrc))
 
@@ -245,7 +243,6 @@ class Uplink(Link):
             due = publication.incoming.due_nacks(now)
             if due:
                 publication.track.traffic.nacks_out += len(due)
-                traffic(publication.slot.kind).nacks_out += len(due)
                 self.endpoint.send_rtcp(rtcp.write_nack(publication.incoming.ssrc, due))
         if self._twcc is not None and now - self._fed_back_ms >= FEEDBACK_INTERVAL_MS:
             self._fed_back_ms = now
