@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -99,7 +100,11 @@ class Settings(BaseSettings):
         description="Comma-separated addresses of this host that media may use. Unset: every address of the machine; with "
         "COURT_HOST on loopback, loopback as well.",
     )
-    media_public_address: str = Field("", description="Address told to browsers in place of the host's own, behind 1:1 NAT.")
+    media_public_address: Names = Field(
+        (),
+        description="Address told to browsers in place of the host's own, behind 1:1 NAT: one IPv4 address, one IPv6 address, "
+        "or both with a comma between.",
+    )
     media_udp_ports: str = Field("", description="Range of UDP ports for media, `40000-40999`. Unset: any free port.")
     ice_servers: IceServers = Field(
         (),
@@ -165,6 +170,25 @@ class Settings(BaseSettings):
         for url in value:
             if re.fullmatch(r"turns?:[^\s?]+(\?transport=(udp|tcp))?", url) is None:  # RFC 7065
                 raise ValueError("应为 turn:主机:端口 或 turns:主机:端口，可加 ?transport=udp 或 ?transport=tcp")
+        return value
+
+    @field_validator("media_addresses", "media_public_address")
+    @classmethod
+    def _literal_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                usable = not ip_address(address).is_unspecified
+            except ValueError:
+                usable = False
+            if not usable:
+                raise ValueError("应为逗号分隔的 IPv4 或 IPv6 地址，不能是域名或 0.0.0.0")
+        return value
+
+    @field_validator("media_public_address")
+    @classmethod
+    def _one_of_each_family(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({ip_address(address).version for address in value}) != len(value):
+            raise ValueError("IPv4 与 IPv6 各最多一个地址")
         return value
 
     @field_validator("media_udp_ports")

@@ -6,6 +6,8 @@ go on at another worker.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from court.keys import internal_token
 from court.roles.shared import internal_url, media_urls, spool_folder, worker_id
 from court.settings import Settings
@@ -37,10 +39,12 @@ async def main(settings: Settings, number: int = 1) -> None:
 
 def network_of(settings: Settings, number: int = 1) -> Network:
     """Where media sockets of a worker are opened."""
+    public = {ip_address(address).version: address for address in settings.media_public_address}
     return Network(
         addresses=settings.media_addresses,
         loopback=settings.host in {"127.0.0.1", "localhost", "::1"},
-        public_address=settings.media_public_address or None,
+        public_address=public.get(4),
+        public_address_v6=public.get(6),
         ports=share(settings.media_port_range, number, settings.media_workers),
     )
 

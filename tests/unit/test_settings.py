@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from court.cli import main
+from court.roles.media import network_of
 from court.settings import Settings, SettingsError, child_environment, environment_name, load_settings, settings_table
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
@@ -107,3 +108,13 @@ def test_the_relays_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsy
     with pytest.raises(SettingsError) as refusal:
         load_settings()
     assert "north-wind" not in str(refusal.value)
+
+
+def test_one_public_address_of_each_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURT_MEDIA_PUBLIC_ADDRESS", "2001:db8::5, 203.0.113.5")
+    network = network_of(load_settings())
+    assert (network.public_address, network.public_address_v6) == ("203.0.113.5", "2001:db8::5")
+    for wrong in ("203.0.113.5,203.0.113.6", "media.court.cn", "0.0.0.0"):
+        monkeypatch.setenv("COURT_MEDIA_PUBLIC_ADDRESS", wrong)
+        with pytest.raises(SettingsError, match="COURT_MEDIA_PUBLIC_ADDRESS"):
+            load_settings()
