@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class FakeMedia:
 
     def __init__(self) -> None:
         self.tables: list[GrantTable] = []
+        self.applied: list[tuple[GrantTable, datetime]] = []
         self.calls: list[tuple[object, ...]] = []
         self.closed: list[SittingId] = []
         self.samples: list[QualitySample] = []
@@ -76,6 +77,7 @@ class FakeMedia:
     async def apply_grants(self, table: GrantTable) -> int:
         self._reach()
         self.tables.append(table)
+        self.applied.append((table, SystemClock().now()))
         return table.number
 
     async def connect(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
@@ -287,9 +289,10 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
     (web_root / "index.html").write_text("<title>云庭</title>")
     (web_root / "assets" / "app.1a2b.js").write_text("1")
     room_limit = changes.pop("room_limit", 16)
+    others: Mapping[str, FakeMedia] = changes.pop("other_media", {})  # further workers, by address
     settings = SignalingSettings(
-        base_url=f"http://127.0.0.1:{port}", internal_token="internal-secret", media_urls=(MEDIA_URL,), web_root=web_root,
-        **{"seat_grace_s": 0.5, "upload_limit_bytes": 200_000, **changes},
+        base_url=f"http://127.0.0.1:{port}", internal_token="internal-secret", web_root=web_root,
+        **{"media_urls": (MEDIA_URL, *others), "seat_grace_s": 0.5, "upload_limit_bytes": 200_000, **changes},
     )  # fmt: skip
     return Parts(
         settings=settings, clock=clock, database=database, hearings=HearingService(database, clock, HearingSettings(room_limit)),
@@ -297,7 +300,7 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
         records=Records(
             view=lambda id_: record_view(database, store, id_), package=lambda id_: package_zip(database, store, key, id_)
         ),
-        media=lambda url: media,
+        media=lambda url: others.get(url, media),
     )  # fmt: skip
 
 

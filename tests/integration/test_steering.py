@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from hearing.audience import RECORDER
 from hearing.model import SittingId
 from storage import tables as t
-from tests.integration.signaling_bed import INTERNAL, MEDIA_URL, Bed, court_house, parts_for, running, until
+from tests.integration.signaling_bed import INTERNAL, MEDIA_URL, Bed, FakeMedia, court_house, parts_for, running, until
 
 ALIVE = {"type": "worker.alive", "sittings": [], "spool_free_bytes": 10**9}
 STARTED = {"type": "worker.started", "control_url": MEDIA_URL}
@@ -93,9 +93,9 @@ async def test_silence_is_told_and_becomes_a_technical_suspension(tmp_path: Path
         beating.cancel()
 
 
-async def beat(bed: Bed) -> None:
+async def beat(bed: Bed, url: str = MEDIA_URL) -> None:
     while True:
-        await bed.report(ALIVE)
+        await bed.report({**ALIVE, "control_url": url})
         await asyncio.sleep(0.1)
 
 
@@ -234,3 +234,109 @@ async def test_a_restarted_signaling_goes_on_where_it_was(tmp_path: Path) -> Non
         assert (view["state"], view["stage"]) == ("in_session", "identity")
         await again.close()
     await parts.database.close()
+
+
+async def vouch(bed: Bed, url: str, **in_force: int) -> dict[str, Any]:
+    """A sign of life of one worker; what signaling says to it."""
+    alive = {**ALIVE, "sittings": list(in_force), "control_url": url, "in_force": in_force, "people": len(in_force)}
+    status, word = await bed.report(alive)
+    assert status == 200
+    return dict(word)
+
+
+async def test_a_table_that_was_lost_is_sent_again_within_a_second(bed: Bed) -> None:
+    judge = await bed.in_session()
+    ack = await judge.send("participant.mute", participant_id=bed.ids["plaintiff"])
+    await until(lambda: bed.media.tables[-1].number == ack["number"])
+    word = await vouch(bed, MEDIA_URL, **{bed.sitting_id: ack["number"]})
+    assert (word["newest"], word["elsewhere"]) == ({bed.sitting_id: ack["number"]}, [])
+    known = len(bed.media.tables)
+    word = await vouch(bed, MEDIA_URL, **{bed.sitting_id: ack["number"] - 1})  # it holds an older one
+    assert word["newest"] == {bed.sitting_id: ack["number"]}
+    await until(lambda: len(bed.media.tables) > known)
+    assert bed.media.tables[-1].number == ack["number"]
+    known = len(bed.media.tables)
+    await vouch(bed, MEDIA_URL)  # it does not hold the sitting at all
+    await until(lambda: len(bed.media.tables) > known)
+
+
+async def test_acts_are_in_force_within_moments_and_counted(bed: Bed) -> None:
+    judge = await bed.in_session()
+    for _ in range(5):
+        await judge.send("participant.mute", participant_id=bed.ids["plaintiff"])
+        await judge.send("participant.unmute", participant_id=bed.ids["plaintiff"])
+    _, sitting = await bed.parts.hearings.load(SittingId(bed.sitting_id))
+    await until(lambda: bed.media.tables[-1].number == sitting.ledger_number)
+    late = {table.number: (at - table.effective_at).total_seconds() for table, at in bed.media.applied}
+    assert sorted(late.values())[len(late) // 2] < 0.1, "usually; a busy machine may be late now and then"
+    async with aiohttp.ClientSession(bed.url) as session, session.get("/metrics", headers=INTERNAL) as response:
+        lines = (await response.text()).splitlines()
+    counted = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if not line.startswith("#")}
+    assert counted["court_grants_applied_seconds_count"] == len({table.number for table in bed.media.tables})
+    assert counted['court_live_sittings{worker="media-1"}'] == 1
+    assert not any(person in line for line in lines for person in (bed.sitting_id, bed.ids["plaintiff"]))
+
+
+SECOND = "http://second.invalid"
+
+
+async def test_what_a_dead_worker_held_goes_on_at_another(tmp_path: Path) -> None:
+    second = FakeMedia()
+    async with court_house(tmp_path, media_silence_s=0.6, move_after_s=1.2, other_media={SECOND: second}) as bed:
+        judge = await bed.in_session()
+        await until(lambda: bed.media.tables)
+        assert (await bed.parts.hearings.worker_of(SittingId(bed.sitting_id))) == MEDIA_URL
+        number = bed.media.tables[-1].number
+        assert (await vouch(bed, SECOND, **{bed.sitting_id: number}))["elsewhere"] == [bed.sitting_id]
+        bed.media.away = True
+        beating = asyncio.create_task(beat(bed, SECOND))
+        await until(lambda: second.tables)
+        assert any(RECORDER in grant.receivers for grant in second.tables[-1].grants)
+        await until(lambda: judge.named("media.lost")[-1:] == [{"reason": "worker_restarted"}])
+        assert (await bed.parts.hearings.worker_of(SittingId(bed.sitting_id))) == SECOND
+        assert (await judge.send("media.connect"))["ok"]
+        assert any(call[0] == "connect" for call in second.calls)
+        beating.cancel()
+        bed.media.away = False  # it comes back: the sitting is not its own any more
+        assert (await vouch(bed, MEDIA_URL, **{bed.sitting_id: number}))["elsewhere"] == [bed.sitting_id]
+        assert (await judge.send("sitting.close"))["ok"]
+        await until(lambda: second.closed == [bed.sitting_id])
+        assert bed.media.closed == []
+
+
+async def test_a_worker_that_answers_keeps_its_sittings(tmp_path: Path) -> None:
+    second = FakeMedia()
+    async with court_house(tmp_path, media_silence_s=0.4, move_after_s=0.8, other_media={SECOND: second}) as bed:
+        await bed.in_session()
+        beating = asyncio.create_task(beat(bed, SECOND))
+        await asyncio.sleep(2.0)
+        beating.cancel()
+        assert (await bed.parts.hearings.worker_of(SittingId(bed.sitting_id))) == MEDIA_URL
+        assert not second.tables
+
+
+async def test_a_worker_of_another_start_holds_nothing(bed: Bed) -> None:
+    await bed.in_session()
+    word = await vouch(bed, "http://127.0.0.1:9", **{bed.sitting_id: 3})
+    assert (word["newest"], word["elsewhere"]) == ({}, [bed.sitting_id])
+
+
+async def test_a_new_socket_takes_the_running_peer_over(bed: Bed) -> None:
+    judge = await bed.in_session()
+    peer_id = (await judge.send("media.connect"))["peer_id"]
+    await judge.socket.disconnect()
+    await judge.connect(bed.sitting_id)
+    assert (await judge.send("sitting.join"))["ok"]
+    stale = await judge.send("media.answer", peer_id=peer_id, connection="down", revision=2, sdp="v=0")
+    assert stale["error"]["code"] == "bad_field"
+    assert (await judge.send("media.resume", peer_id=peer_id))["ok"]
+    assert (await judge.send("media.answer", peer_id=peer_id, connection="down", revision=2, sdp="v=0"))["ok"]
+    refused = await judge.send("media.resume", peer_id="peer_of_nobody")
+    assert refused["error"]["code"] == "peer_unknown"
+
+
+async def test_an_unreachable_worker_is_no_fault_of_ours(bed: Bed, capsys: pytest.CaptureFixture[str]) -> None:
+    judge = await bed.in_session()
+    bed.media.away = True
+    assert (await judge.send("media.connect"))["error"]["code"] == "media_unreachable"
+    assert "Traceback" not in "".join(capsys.readouterr())
