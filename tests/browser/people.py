@@ -41,6 +41,21 @@ REMEMBER_CONNECTIONS = """
 """
 """Keeps every connection the page makes, so that a test can read its statistics."""
 
+STREAMS = """
+async () => {
+  const found = [];
+  for (const connection of window.__connections) {
+    if (connection.connectionState === "closed") continue;
+    for (const report of (await connection.getStats()).values()) {
+      if (report.type !== "inbound-rtp" && report.type !== "outbound-rtp") continue;
+      found.push({ ...report, source: connection.__sources[report.trackIdentifier] ?? "" });
+    }
+  }
+  return found;
+}
+"""
+"""Every row of getStats about a stream, either way; `source` is whose track it is."""
+
 RECEIVED = """
 async () => {
   const found = {};
@@ -88,11 +103,11 @@ def write_microphone(path: Path, voices: list[Path], begins_s: float, length_s: 
         file.writeframes(samples.tobytes())
 
 
-def write_camera(path: Path) -> None:
-    """A small moving picture, so that four browsers fit two cores."""
-    width, height = PICTURE
+def write_camera(path: Path, size: tuple[int, int] = PICTURE, frames_per_s: int = 5) -> None:
+    """A moving picture; a small one unless asked otherwise, so that four browsers fit two cores."""
+    width, height = size
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F5:1 Ip A1:1 C420\n".encode())
+        file.write(f"YUV4MPEG2 W{width} H{height} F{frames_per_s}:1 Ip A1:1 C420\n".encode())
         for step in range(10):
             luma = np.tile((np.arange(width) + step * 16) % 200 + 20, (height, 1)).astype(np.uint8)
             file.write(b"FRAME\n" + luma.tobytes() + bytes([128]) * (width * height // 2))
@@ -116,10 +131,21 @@ class Person:
         found: dict[str, dict[str, float]] = await self.page.evaluate(RECEIVED)
         return found
 
+    async def streams(self, kind: str, *, sent: bool = False, source: str | None = None) -> list[dict[str, Any]]:
+        """Rows of getStats about the streams of this kind, received (of `source` only) or sent."""
+        wanted = "outbound-rtp" if sent else "inbound-rtp"
+        rows: list[dict[str, Any]] = await self.page.evaluate(STREAMS)
+        return [row for row in rows if row["type"] == wanted and row["kind"] == kind and source in {None, row["source"]}]
 
-async def launch(playwright: Playwright, key: str, participant_id: str, microphone: Path, camera: Path) -> Person:
-    files = (f"--use-file-for-fake-audio-capture={microphone}", f"--use-file-for-fake-video-capture={camera}")
-    browser = await playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, *files])
+
+async def launch(
+    playwright: Playwright, key: str, participant_id: str, microphone: Path | None, camera: Path, program: str | None = None
+) -> Person:
+    """A browser of its own. Without `microphone` it beeps once a second; `program` starts Chromium in its own way."""
+    files = [f"--use-file-for-fake-video-capture={camera}"]
+    if microphone is not None:
+        files.append(f"--use-file-for-fake-audio-capture={microphone}")
+    browser = await playwright.chromium.launch(executable_path=program or chromium(), args=[*FLAGS, *files])
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN", timezone_id="Asia/Shanghai")
     await context.add_init_script(REMEMBER_CONNECTIONS)
     page = await context.new_page()

@@ -5,23 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from court.rehearsal.door import Account, Door
-from court.rehearsal.script import load_script
-from court.rehearsal.server import TemporaryServer, temporary_server
-from hearing.model import Procedure, Role
+from court.rehearsal.door import Door
+from court.rehearsal.server import temporary_server
 from record.verify import verify
-from signaling.protocol import HearingCreated, NewHearing, NewParticipant, RecordView
+from signaling.protocol import RecordView
 from storage.clock import SystemClock
-from tests.browser.people import Person, chromium, launch, write_camera, write_microphone
+from tests.browser.people import chromium, launch, write_camera, write_microphone
+from tests.browser.scene import Scene, account, come_in, open_sitting, sees_and_hears, set_down, until
 from tests.rehearsing import ROOT
 from transcripts.cer import compare, distance
 from transcripts.script import Simplifier
@@ -35,55 +31,6 @@ LISTEN_S = 75.0  # at least one round, whatever the moment the microphone was op
 SAME_BREATH_MS = 4_000  # much shorter than the rest of a round, in which the person is silent
 LEAST_CHARACTERS = 10  # of a stretch that is judged: a word or two sounds like anybody's
 CLOSER = 0.25  # a line is this much nearer to its own speaker's words than to anybody else's
-
-
-@dataclass(slots=True)
-class Scene:
-    """The hearing under test."""
-
-    server: TemporaryServer
-    clerk: Door
-    created: HearingCreated
-    ids: dict[str, str]
-    people: dict[str, Person] = field(default_factory=dict)
-
-    @property
-    def address(self) -> str:
-        return self.server.base_url.replace("127.0.0.1", "localhost")
-
-    def everyone(self) -> list[Person]:
-        return list(self.people.values())
-
-
-def account(server: TemporaryServer, position: str) -> Account:
-    return next(account for account in server.credentials.accounts if account.position == position)
-
-
-async def set_down(server: TemporaryServer, clerk: Door) -> Scene:
-    """The clerk creates a hearing of four people."""
-    await clerk.sign_in(account(server, "clerk"))
-    staff = {member.position: member for member in reversed(await clerk.colleagues())}
-    judge_name = await name_of(server, "judge")
-    judge = next(member for member in await clerk.colleagues() if member.name == judge_name)
-    people = [
-        NewParticipant(key="presiding_judge", role=Role.PRESIDING_JUDGE, name=judge.name, staff_id=judge.id),
-        NewParticipant(key="clerk", role=Role.CLERK, name=staff["clerk"].name, staff_id=staff["clerk"].id),
-        NewParticipant(key="plaintiff", role=Role.PLAINTIFF, name="张伟"),
-        NewParticipant(key="defendant", role=Role.DEFENDANT, name="李强"),
-    ]
-    matter = load_script(ROOT / "rehearsals" / "loan.json").hearing
-    new = NewHearing(
-        case_number="（2026）江0102民初9003号", cause=matter.cause, title=matter.title, procedure=Procedure.ORDINARY, public=True,
-        courtroom=matter.courtroom, scheduled_at=SystemClock().now() + timedelta(minutes=1), participants=people,
-    )  # fmt: skip
-    created = await clerk.create_hearing(new)
-    listed = (await clerk.hearing(created.hearing_id)).participants
-    return Scene(server, clerk, created, {person.role.value: person.id for person in listed})
-
-
-async def name_of(server: TemporaryServer, position: str) -> str:
-    async with Door(server.base_url) as door:
-        return (await door.sign_in(account(server, position))).name
 
 
 @contextlib.asynccontextmanager
@@ -112,51 +59,6 @@ def voice(line: int, key: str) -> Path:
 
 
 # --- what people do -----------------------------------------------------------------------------------
-
-
-async def come_in(scene: Scene, person: Person) -> None:
-    """Sign in or open the link, check the devices, enter."""
-    if person.key in {"presiding_judge", "clerk"}:
-        mine = account(scene.server, "judge" if person.key == "presiding_judge" else "clerk")
-        await person.page.goto(f"{scene.address}/sign-in")
-        await person.locate("sign-in-login").fill(mine.login)
-        await person.locate("sign-in-password").fill(mine.password)
-        await person.locate("sign-in-submit").click()
-        await expect(person.locate("sign-in-submit")).to_have_count(0)
-        await person.page.goto(f"{scene.address}/sittings/{scene.created.sitting_id}/lobby")
-    else:
-        link = next(link for link in scene.created.links if link.participant_id == person.participant_id)
-        await person.page.goto(link.url)
-        await person.locate("join-enter").click()
-    await person.locate("devices-start").click()
-    await expect(person.locate("preview")).to_be_visible()
-    await person.locate("discipline-tick").check()
-    await person.locate("enter").click()
-    await expect(person.locate("courtroom")).to_be_visible()
-
-
-async def until(what: str, met: Callable[[], Any], within_s: float = 60.0) -> None:
-    """Wait until the asynchronous condition holds; says what did not come."""
-    clock = SystemClock()
-    ends = clock.monotonic() + within_s
-    while not await met():
-        if clock.monotonic() > ends:
-            pytest.fail(f"not within {within_s:.0f} s: {what}")
-        await asyncio.sleep(0.5)
-
-
-async def sees_and_hears(viewer: Person, source: Person, *, voice_too: bool = True) -> None:
-    """Frames of the source are decoded and go on being decoded; its voice has come through."""
-    before = (await viewer.received()).get(source.participant_id, {"frames": 0.0, "energy": 0.0})
-
-    async def grown() -> bool:
-        now = (await viewer.received()).get(source.participant_id)
-        if now is None:
-            return False
-        heard = now["energy"] > before["energy"] + 1e-5 if voice_too else True
-        return now["frames"] > before["frames"] + 5 and heard
-
-    await until(f"{viewer.key} sees and hears {source.key}", grown, within_s=90)
 
 
 async def all_see_and_hear_all(scene: Scene) -> None:
@@ -272,9 +174,7 @@ async def test_a_hearing_in_four_browsers(tmp_path: Path) -> None:
         await come_in(scene, judge)
         await judge.locate("open-lobby").click()
         await asyncio.gather(*(come_in(scene, person) for person in scene.everyone() if person is not judge))
-        await judge.locate("open-sitting").click()
-        await judge.locate("open-dialog").get_by_test_id("dialog-confirm").click()
-        await expect(judge.locate("recording")).to_be_visible()
+        await open_sitting(scene)
         opened = SystemClock().monotonic()
         await all_see_and_hear_all(scene)
         await show_exhibits(scene)

@@ -55,11 +55,18 @@ describe("measure", () => {
 });
 
 describe("heldBack", () => {
-  const camera = (extra: Row): Row => ({ id: "O", type: "outbound-rtp", kind: "video", qualityLimitationReason: "none", ...extra });
+  const camera = (framesPerSecond: number, extra: Row = {}): Row => ({ id: "O", type: "outbound-rtp", kind: "video", framesPerSecond, qualityLimitationReason: "bandwidth", ...extra });
+  it("is told when only the smallest layer goes up", () => {
+    expect(heldBack([camera(20), camera(0), camera(0)])).toBe(true);
+    expect(heldBack([camera(20), camera(20), camera(0)])).toBe(false);
+  });
+  it("is told of a browser that sends one layer", () => {
+    expect(heldBack([camera(20)])).toBe(true);
+    expect(heldBack([camera(20, { qualityLimitationReason: "none" })])).toBe(false);
+  });
   it("is about the camera and the bandwidth only", () => {
-    expect(heldBack([camera({}), camera({ qualityLimitationReason: "bandwidth" })])).toBe(true);
-    expect(heldBack([camera({ qualityLimitationReason: "cpu" })])).toBe(false);
-    expect(heldBack([camera({ qualityLimitationReason: "bandwidth", contentType: "screenshare" })])).toBe(false);
-    expect(heldBack([camera({ qualityLimitationReason: "bandwidth", active: false })])).toBe(false);
+    expect(heldBack([camera(20, { qualityLimitationReason: "cpu" })])).toBe(false);
+    expect(heldBack([camera(20, { contentType: "screenshare" })])).toBe(false);
+    expect(heldBack([camera(20, { active: false })])).toBe(false);
   });
 });

@@ -64,6 +64,7 @@ export class Leg {
     await this.pc.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     if (this.connection === "up") await this.fillSenders(offer.sdp);
     await this.pc.setLocalDescription(await this.pc.createAnswer());
+    for (const [kind, sender] of this.senders) await shapeSender(kind, sender); // before the answer there are no encodings
     await this.gathered();
     this.revision = offer.revision;
     return { sdp: this.pc.localDescription?.sdp ?? "", received: this.received(offer.sdp) };
@@ -76,7 +77,6 @@ export class Leg {
       transceiver.direction = "sendonly"; // an empty sender stays ready, so that a camera switched on later needs no new offer
       this.senders.set(kind, transceiver.sender);
       await transceiver.sender.replaceTrack(this.sending[kind]);
-      await shapeSender(kind, transceiver.sender);
     }
   }
 

@@ -73,7 +73,12 @@ export function measure(before: Snapshot, now: Snapshot, paused: (trackId: unkno
   };
 }
 
-/** Whether this browser sends its camera smaller than it could because the path up does not carry more. */
+/**
+ * Whether this browser sends its camera much smaller than it could because the path up does not carry more: of several
+ * layers only the smallest. That the largest is left out now and then is nobody's concern.
+ */
 export function heldBack(rows: readonly Row[]): boolean {
-  return of(rows, "outbound-rtp", "video").some((row) => row.contentType !== "screenshare" && row.active !== false && row.qualityLimitationReason === "bandwidth");
+  const camera = of(rows, "outbound-rtp", "video").filter((row) => row.contentType !== "screenshare" && row.active !== false);
+  const moving = camera.filter((row) => num(row, "framesPerSecond") > 0);
+  return moving.length === 1 && camera.some((row) => row.qualityLimitationReason === "bandwidth");
 }
