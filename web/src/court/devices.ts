@@ -133,7 +133,7 @@ export function afterChange(now: string, chosen: string, there: readonly string[
 function constraintsFor(kind: DeviceKind, deviceId: string, processing: Processing): MediaStreamConstraints {
   const device = deviceId ? { deviceId: { exact: deviceId } } : {};
   if (kind === "audio") return { audio: { ...device, ...processing, channelCount: 1 } };
-  return { video: { ...device, width: { ideal: 640 }, height: { ideal: 360 }, frameRate: { ideal: 20, max: 24 } } };
+  return { video: { ...device, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 20, max: 24 } } };
 }
 
 /** Open one device; a remembered device that is gone falls back to the default one. */
