@@ -36,7 +36,7 @@ class Selection:
         self._wants: dict[ParticipantId, str | None] = {}
         self._left: dict[ParticipantId, Member] = {}
         self._look_ms = 0.0
-        self._now_ms = 0.0
+        self._now_ms = self._flows_since_ms = 0.0
 
     # --- layers ----------------------------------------------------------------------------
 
@@ -68,6 +68,8 @@ class Selection:
 
     def note(self, layer: Layer, sequence: int, now_ms: float) -> None:
         """A packet of this layer has come: it is live. A few times a second the others are looked at too."""
+        if now_ms - self._now_ms > SILENT_MS:
+            self._flows_since_ms = now_ms  # nothing came of any layer: that is no sign against one of them
         self._now_ms = now_ms
         if layer.arrived(sequence, now_ms):
             self._plan()
@@ -78,11 +80,10 @@ class Selection:
     def _look(self, now_ms: float) -> None:
         """Measure, notice layers that have stopped, ask again for keyframes."""
         self._look_ms = now_ms + LOOK_MS
-        newest_ms = max((layer.newest_ms for layer in self.layers.values()), default=0.0)
         stopped = False
         for layer in self.layers.values():
             layer.measure(now_ms)
-            if layer.live and newest_ms - layer.newest_ms > SILENT_MS:
+            if layer.live and now_ms - max(layer.newest_ms, self._flows_since_ms) > SILENT_MS:
                 layer.fall()
                 stopped = True
         if stopped:
