@@ -33,7 +33,7 @@ NAMESPACE = "/court"
 ACK_TIMEOUT_S = 15
 SENT_AGAIN_AFTER_S = 5  # as the page does: an act without an answer is sent again, under the same id
 SENT_AGAIN_FOR_S = 45
-RECONNECT_S = (0.5, 1, 2, 3, 5)
+RECONNECT_S = (0.3, 0.8, 1.5, 3, 5)
 CONNECTED_WITHIN_S = 15
 
 
@@ -326,8 +326,9 @@ class Robot:
             except (TimeoutError, CommandRefused, MediaError):
                 self._media_lost.set()
 
-    async def _told_media_lost(self, _data: dict[str, Any]) -> None:
-        self._media_lost.set()
+    async def _told_media_lost(self, data: dict[str, Any]) -> None:
+        if data["reason"] != "unreachable" or not self._media_up.is_set():  # signaling's trouble is not yet ours
+            self._media_lost.set()
 
     async def _replaced(self, _data: dict[str, Any]) -> None:
         self._media_wanted = False
