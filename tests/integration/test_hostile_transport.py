@@ -172,15 +172,15 @@ async def test_a_flood_from_a_stranger(tmp_path: Path, kind: str) -> None:
         assert bystanders.bob.up.state == bystanders.carol.down.state == "connected"
 
 
-async def test_checks_of_a_client_with_a_wrong_password_do_not_reach_the_handshake(tmp_path: Path) -> None:
-    """DTLS is heard only from addresses that know the ICE password: a stranger cannot break a handshake under way."""
+async def test_a_stranger_cannot_break_a_handshake(tmp_path: Path) -> None:
+    """DTLS is heard only from addresses that have shown that they know the ICE password."""
     async with courtroom(tmp_path, "dave") as (one, bystanders):
         dave = Client(one, "dave")
         one.clients[dave.peer_id] = dave
         await asyncio.gather(dave.up.gather(), dave.down.gather())
         offers = await one.control.connect(SITTING, ParticipantId("dave"), dave.peer_id)
         ports = [int(parse(offer.sdp).side.candidates[0].split()[5]) for offer in offers]
-        alert = "15fefd00000000000000000007020228"  # a plain fatal alert, handshake_failure
+        alert = "15fefd000000000000000000020228"  # a plain fatal alert, handshake_failure
         flooding = asyncio.create_task(flood(alert, 2.5, 2_000, ports))
         await asyncio.sleep(0.8)
         await asyncio.gather(*(dave.answer(offer.connection, offer.revision, offer.sdp) for offer in offers))
