@@ -24,7 +24,7 @@ from court.banner import demo_table, opened
 from court.keys import trial_certificate
 from court.log import configure_logging
 from court.maintenance import prepare_installation
-from court.roles.shared import internal_url, media_urls, worker_id
+from court.roles.places import internal_url, media_urls, worker_id
 from court.settings import Settings, child_environment
 from storage.clock import SystemClock
 

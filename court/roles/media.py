@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from court.keys import internal_token
-from court.roles.shared import internal_url, media_urls, spool_folder, worker_id
+from court.roles.places import internal_url, media_urls, spool_folder, worker_id
 from court.settings import Settings
 from media.settings import MediaSettings, Network
 from media.worker import serve

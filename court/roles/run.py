@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from court.log import configure_logging
-from court.roles.shared import worker_id
+from court.roles.places import worker_id
 from court.settings import Settings
 
 WATCH_PARENT_S = 1.0

@@ -1,4 +1,4 @@
-"""What the roles have in common: clock, database, store, wake-ups, keys, addresses."""
+"""What the roles that open the database have in common: clock, database, store, wake-ups, keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from court.keys import internal_token
-from court.settings import Settings, SettingsError
+from court.settings import Settings
 from storage.clock import SystemClock
 from storage.database import Database
 from storage.folder import FolderStore
@@ -46,32 +46,6 @@ async def shared(settings: Settings) -> AsyncIterator[Shared]:
 
 def objects_folder(settings: Settings) -> Path:
     return settings.data / "objects"
-
-
-def spool_folder(settings: Settings) -> Path:
-    return settings.data / "spool"
-
-
-def internal_url(settings: Settings) -> str:
-    """Where the roles reach signaling."""
-    return f"http://127.0.0.1:{_fixed(settings.internal_port, 'COURT_INTERNAL_PORT')}"
-
-
-def media_urls(settings: Settings) -> tuple[str, ...]:
-    """Where signaling and transcripts reach the media workers, in the order of their numbers."""
-    first = _fixed(settings.media_port, "COURT_MEDIA_PORT")
-    return tuple(f"http://127.0.0.1:{first + n}" for n in range(settings.media_workers))
-
-
-def worker_id(number: int) -> str:
-    """media-1, media-2 …"""
-    return f"media-{number}"
-
-
-def _fixed(port: int, name: str) -> int:
-    if port == 0:
-        raise SettingsError(f"单独启动一个角色时须设置 {name}")
-    return port
 
 
 async def only_court(database: Database) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from court.roles.shared import Shared, internal_url, only_court, shared, spool_folder
+from court.roles.places import internal_url, spool_folder
+from court.roles.shared import Shared, only_court, shared
 from court.settings import Settings
 from media.settings import ShipperSettings
 from media.shipper import ship_forever

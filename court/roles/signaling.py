@@ -9,7 +9,8 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from court.roles.shared import Shared, internal_url, media_urls, shared
+from court.roles.places import internal_url, media_urls
+from court.roles.shared import Shared, shared
 from court.settings import Settings
 from evidence.registry import ExhibitRegistry
 from evidence.settings import EvidenceSettings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from court.roles.shared import internal_url, media_urls, shared
+from court.roles.places import internal_url, media_urls
+from court.roles.shared import shared
 from court.settings import Settings
 from transcripts.settings import TranscriptSettings
 from transcripts.worker import serve
