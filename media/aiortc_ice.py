@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
@@ -51,7 +52,8 @@ class MediaSocket(aioice.ice.StunProtocol):
             self.receiver.media_received(data, (addr[0], addr[1]), self)
         elif first < 4:
             if self.receiver.admits_check((addr[0], addr[1])):
-                super().datagram_received(data, addr)
+                with contextlib.suppress(struct.error, ValueError, IndexError):  # aioice's reader trusts attribute lengths
+                    super().datagram_received(data, addr)
         elif 19 < first < 64:
             self.receiver.handshake_received(data, (addr[0], addr[1]))
 

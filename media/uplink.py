@@ -14,6 +14,7 @@ from media.incoming import IncomingStream
 from media.layers import SINGLE, Layer
 from media.link import Link
 from media.rtp_rewrite import (
+    HEADER_BYTES,
     extension,
     payload_offset,
     restored,
@@ -153,7 +154,7 @@ class Uplink(Link):
     # --- packets in ------------------------------------------------------------------------
 
     def _on_rtp(self, packet: bytes, arrival_ms: float) -> None:
-        if not self._allowance.take(len(packet) + HEADERS_BYTES, arrival_ms):
+        if not self._allowance.take(len(packet) + HEADERS_BYTES, arrival_ms) or len(packet) < HEADER_BYTES:
             return
         if self._twcc is not None:
             number = transport_sequence(packet)
