@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from storage.encrypted import EncryptedStore
 from storage.envelope import Algorithm, Damaged
 from storage.folder import FolderStore
 from storage.key_ring import KeyRing, UnknownKey
+from storage.migrate import migrate
 from storage.mirror import MirroredStore
 from storage.objects import ObjectExists, ObjectMissing, ObjectStore, StoreUnavailable
 from storage.tables import data_keys
@@ -40,11 +42,15 @@ class TestEncryptedStore(ObjectStoreSuite):
 
 
 class TestEncryptedStoreWithSm4(ObjectStoreSuite):
-    """The contract, with the national algorithm."""
+    """The contract, with the national algorithm; one database is enough for it."""
 
     @pytest.fixture
-    def store(self, court_database: Database, tmp_path: Path, inner: FolderStore) -> ObjectStore:
-        return EncryptedStore(inner, keys_of(court_database, tmp_path, Algorithm.SM4_GCM))
+    async def store(self, tmp_path: Path, inner: FolderStore) -> AsyncIterator[ObjectStore]:
+        url = f"sqlite:///{tmp_path}/sm4.db"
+        await migrate(url)
+        database = Database(url)
+        yield EncryptedStore(inner, keys_of(database, tmp_path, Algorithm.SM4_GCM))
+        await database.close()
 
 
 async def test_nothing_lies_there_in_clear(store: ObjectStore, inner: FolderStore, tmp_path: Path) -> None:
