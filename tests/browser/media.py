@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from playwright.async_api import Playwright, async_playwright, expect
@@ -43,10 +44,14 @@ async def in_session(folder: Path, keys: Sequence[str], cameras: dict[str, Camer
 
 
 @contextlib.asynccontextmanager
-async def hall(folder: Path) -> AsyncIterator[tuple[Scene, Playwright]]:
+async def hall(folder: Path, settings: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[tuple[Scene, Playwright]]:
     """A court with a hearing set down, and nobody there yet."""
     expect.set_options(timeout=WITHIN_MS)
-    async with temporary_server(folder, captions=False) as server, Door(server.base_url) as clerk, async_playwright() as playwright:
+    async with (
+        temporary_server(folder, captions=False, settings=settings) as server,
+        Door(server.base_url) as clerk,
+        async_playwright() as playwright,
+    ):
         scene = await set_down(server, clerk)
         try:
             yield scene, playwright

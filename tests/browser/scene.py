@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -69,19 +70,20 @@ async def name_of(server: TemporaryServer, position: str) -> str:
         return (await door.sign_in(account(server, position))).name
 
 
-async def come_in(scene: Scene, person: Person) -> None:
-    """Sign in or open the link, check the devices, enter."""
+async def come_in(scene: Scene, person: Person, address: str | None = None) -> None:
+    """Sign in or open the link, check the devices, enter; over another of the server's addresses where one is given."""
+    address = address or scene.address
     if person.key in {"presiding_judge", "clerk"}:
         mine = account(scene.server, "judge" if person.key == "presiding_judge" else "clerk")
-        await person.page.goto(f"{scene.address}/sign-in")
+        await person.page.goto(f"{address}/sign-in")
         await person.locate("sign-in-login").fill(mine.login)
         await person.locate("sign-in-password").fill(mine.password)
         await person.locate("sign-in-submit").click()
         await expect(person.locate("sign-in-submit")).to_have_count(0)
-        await person.page.goto(f"{scene.address}/sittings/{scene.created.sitting_id}/lobby")
+        await person.page.goto(f"{address}/sittings/{scene.created.sitting_id}/lobby")
     else:
         link = next(link for link in scene.created.links if link.participant_id == person.participant_id)
-        await person.page.goto(link.url)
+        await person.page.goto(re.sub(r"^https?://[^/]+", address, link.url))
         await person.locate("join-enter").click()
     await person.locate("devices-start").click()
     await expect(person.locate("preview")).to_be_visible()

@@ -14,6 +14,17 @@ describe("shape", () => {
     expect(parameters).toMatchObject({ degradationPreference: "maintain-framerate" });
   });
 
+  it("sends no layers that a small camera is not good for, and does not shrink what is small", () => {
+    const layersOf = (area: number) => {
+      const parameters = { encodings: [{ rid: "l" }, { rid: "m" }, { rid: "h" }] as RTCRtpEncodingParameters[] };
+      shape("video", parameters, area);
+      return parameters.encodings.filter((e) => e.active).map((e) => [e.rid, e.scaleResolutionDownBy]);
+    };
+    expect(layersOf(1280 * 720)).toEqual([["l", 4], ["m", 2], ["h", 1]]);
+    expect(layersOf(640 * 480)).toEqual([["l", 2], ["m", 1]]);
+    expect(layersOf(320 * 240)).toEqual([["l", 1]]);
+  });
+
   it("lets a browser without layers send one whole picture", () => {
     const parameters = { encodings: [{}] };
     shape("video", parameters);

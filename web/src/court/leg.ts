@@ -37,7 +37,9 @@ export class Leg {
   async send(kind: MediaKind, track: MediaStreamTrack | null): Promise<void> {
     if (track) hint(kind, track);
     this.sending[kind] = track;
-    await this.senders.get(kind)?.replaceTrack(track);
+    const sender = this.senders.get(kind);
+    await sender?.replaceTrack(track);
+    if (sender && track) await shapeSender(kind, sender); // another camera may have another size
   }
 
   /**

@@ -1,0 +1,93 @@
+"""Wi-Fi goes, the cable stays: a person's picture and voice come back in seconds, to the same seat, with the floor kept."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browser.media import Camera, hall, launch_in, monotonic
+from tests.browser.people import Person, chromium
+from tests.browser.scene import Scene, come_in, open_sitting, sees_and_hears
+from tests.browser.two_paths import COURT, two_paths
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+RECOVERED_WITHIN_S = 6.0  # 3 s is the aim; the rest is for two cores that run two browsers and a court
+LOOK_S = 0.1
+STOPPED_AFTER_S = 0.7  # the camera shows ten pictures a second
+
+
+def address(scene: Scene) -> str:
+    """The court as it is reached from the other machine."""
+    return scene.server.base_url.replace("127.0.0.1", COURT)
+
+
+async def enter(scene: Scene) -> tuple[Person, Person]:
+    """Both are inside, in session, and the plaintiff has the floor."""
+    judge, plaintiff = scene.people["presiding_judge"], scene.people["plaintiff"]
+    await come_in(scene, judge)
+    await judge.locate("open-lobby").click()
+    await come_in(scene, plaintiff, address(scene))
+    await open_sitting(scene)
+    await judge.locate(f"tile-{plaintiff.participant_id}").first.hover()
+    await judge.locate(f"give-{plaintiff.participant_id}").first.click()
+    await expect(judge.locate("floor-open")).to_be_visible()
+    await sees_and_hears(judge, plaintiff)
+    await sees_and_hears(plaintiff, judge, voice_too=False)
+    return judge, plaintiff
+
+
+async def flow(viewer: Person, source: Person) -> tuple[float, float]:
+    """Frames and energy of sound so far. An ended connection counts no more: its successor begins at nothing."""
+    found = (await viewer.received()).get(source.participant_id, {"frames": 0.0, "energy": 0.0})
+    return found["frames"], found["energy"]
+
+
+async def back_after(viewer: Person, source: Person, *, voice: bool) -> float:
+    """Seconds from now until the picture has stopped and moves again; with `voice`, until the sound is there too."""
+    began = moved_s = monotonic()
+    last, still = await flow(viewer, source), False
+    sound = last[1]
+    while monotonic() - began < 3 * RECOVERED_WITHIN_S:
+        await asyncio.sleep(LOOK_S)
+        now, at_s = await flow(viewer, source), monotonic()
+        if still and now[0] != last[0] and (not voice or now[1] != sound):
+            return at_s - began
+        if not still:
+            moved_s = at_s if now[0] != last[0] else moved_s
+            still = at_s - moved_s > STOPPED_AFTER_S
+            last, sound = now, now[1]
+    pytest.fail(f"{viewer.key} saw or heard nothing more of {source.key}")
+
+
+async def notice_and_return(plaintiff: Person) -> float:
+    """The page says that it is reconnecting, and stops saying so."""
+    began = monotonic()
+    notice = plaintiff.page.locator('[data-testid="notice-lost"], [data-testid="notice-media"]')
+    await expect(notice.first).to_be_visible(timeout=10_000)
+    shown = monotonic() - began
+    await expect(notice).to_have_count(0, timeout=15_000)
+    return shown
+
+
+async def test_the_way_in_use_is_cut(tmp_path: Path) -> None:
+    program = chromium()
+    with two_paths() as paths:
+        settings = {"COURT_HOST": "0.0.0.0", "COURT_MEDIA_ADDRESSES": COURT}
+        async with hall(tmp_path, settings) as (scene, playwright):
+            elsewhere = paths.program(tmp_path, program, f"--unsafely-treat-insecure-origin-as-secure={address(scene)}")
+            for key, started in (("presiding_judge", program), ("plaintiff", elsewhere)):
+                scene.people[key] = await launch_in(scene, playwright, key, tmp_path, Camera(), started)
+            judge, plaintiff = await enter(scene)
+            paths.cut_first()
+            seen_s, sees_s, shown_s = await asyncio.gather(
+                back_after(judge, plaintiff, voice=True), back_after(plaintiff, judge, voice=False), notice_and_return(plaintiff)
+            )
+            print(f"seen and heard again after {seen_s:.2f} s, sees again after {sees_s:.2f} s, told after {shown_s:.2f} s")
+            assert max(seen_s, sees_s) < RECOVERED_WITHIN_S
+            await expect(judge.locate(f"tile-{plaintiff.participant_id}")).to_have_count(1)
+            await expect(judge.locate("floor-open")).to_be_visible()
+            assert judge.problems == plaintiff.problems == []
