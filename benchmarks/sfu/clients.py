@@ -26,6 +26,7 @@ from benchmarks.sfu.streams import (
 from media import rtcp
 from media.aiortc_bridge import Certificate, Endpoint, now_ms
 from media.incoming import IncomingStream
+from media.rtp_rewrite import payload_of
 from media.rtp_time import ms_to_ntp
 from media.sdp import TransportSide
 from media.settings import Network
@@ -203,7 +204,7 @@ class Subscriber:
 
     def __init__(self, leg: Leg, *, is_witness: bool = False, loss: float = 0.0) -> None:
         self.leg = leg
-        self.packets = self.nacked = 0
+        self.packets = self.nacked = self.repaired = 0
         self.first_ms: float | None = None
         self.latencies_ms: list[float] = []
         self.streams: dict[int, IncomingStream] = {}
@@ -212,7 +213,9 @@ class Subscriber:
         self._random = random.Random(secrets.randbits(32)).random
         self._kinds: dict[int, str] = {}  # by payload type
         self._kind_of: dict[int, str] = {}  # by SSRC
-        self._repaired: frozenset[str] = frozenset()
+        self._with_nack: frozenset[str] = frozenset()
+        self._base_of: dict[int, int] = {}  # SSRC of the stream by SSRC of its RTX stream
+        self._asked: set[tuple[int, int]] = set()  # (SSRC, sequence number) NACKed and not come yet
         self._reports = 0
         leg.on_agreed = self._agreed
         leg.endpoint.drop = self._datagram
@@ -221,7 +224,8 @@ class Subscriber:
 
     def _agreed(self, server: sdp.Session, _client: sdp.Session) -> None:
         self._kinds.update({line.payload_type: line.kind for line in server.lines})
-        self._repaired = frozenset(line.kind for line in server.lines if "nack" in line.feedback)
+        self._with_nack = frozenset(line.kind for line in server.lines if "nack" in line.feedback)
+        self._base_of.update({line.rtx_ssrc: line.ssrc for line in server.lines if line.rtx_ssrc and line.ssrc})
 
     def _datagram(self, data: bytes) -> bool:
         """Every encrypted datagram; True keeps it from being decrypted."""
@@ -231,6 +235,8 @@ class Subscriber:
             return True
         arrival_ms = now_ms()
         ssrc = int.from_bytes(data[8:12], "big")
+        if ssrc in self._base_of:
+            return False  # which packet it repeats stands in the encrypted part
         stream = self.streams.get(ssrc)
         if stream is None:
             kind = self._kinds.get(data[1] & 0x7F)
@@ -240,12 +246,26 @@ class Subscriber:
             self._kind_of[ssrc] = kind
             self.first_ms = self.first_ms or arrival_ms
         self.packets += 1
+        if self._asked:
+            self._asked.discard((ssrc, data[2] << 8 | data[3]))
         stream.on_packet(data[2] << 8 | data[3], int.from_bytes(data[4:8], "big"), arrival_ms)
         return not self._is_witness
 
     def _decrypted(self, packet: bytes, arrival_ms: float) -> None:
-        if self._kinds.get(packet[1] & 0x7F) == "audio":
+        base = self._base_of.get(int.from_bytes(packet[8:12], "big"))
+        if base is not None:
+            self._repeated(base, packet, arrival_ms)
+        elif self._kinds.get(packet[1] & 0x7F) == "audio":
             self.latencies_ms.append(arrival_ms - sent_s(packet) * 1000)
+
+    def _repeated(self, ssrc: int, packet: bytes, arrival_ms: float) -> None:
+        """A packet of the RTX stream (RFC 4588 4): counted when it was asked for; else it is a probe of the path."""
+        sequence = int.from_bytes(payload_of(packet)[:2], "big")
+        if (ssrc, sequence) in self._asked and ssrc in self.streams:
+            self._asked.discard((ssrc, sequence))
+            self.packets += 1
+            self.repaired += 1
+            self.streams[ssrc].on_packet(sequence, int.from_bytes(packet[4:8], "big"), arrival_ms)
 
     def _on_rtcp(self, packet: bytes) -> None:
         arrival_ms = now_ms() + STATED_RTT_MS  # so "delay since last SR" is stated shorter by this
@@ -269,8 +289,9 @@ class Subscriber:
         """NACK what is missing of the kinds for which the server agreed to that."""
         for ssrc, stream in self.streams.items():
             missing = stream.due_nacks(now)
-            if missing and self._kind_of[ssrc] in self._repaired:
+            if missing and self._kind_of[ssrc] in self._with_nack:
                 self.nacked += len(missing)
+                self._asked.update((ssrc, sequence) for sequence in missing)
                 self.leg.endpoint.send_rtcp(rtcp.write_nack(stream.ssrc, missing))
 
 

@@ -28,7 +28,10 @@ FEEDBACK = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One m-line. `ssrc`, `stream` and `track` name what its writer sends on it."""
+    """One m-line. `ssrc`, `stream` and `track` name what its writer sends on it.
+
+    `rtx_payload_type`, `rtx_ssrc`: of the stream that carries retransmissions (RFC 4588).
+    """
 
     mid: str
     kind: str  # audio | video
@@ -39,6 +42,8 @@ class Line:
     ssrc: int | None = None
     stream: str = "-"
     track: str = "-"
+    rtx_payload_type: int | None = None
+    rtx_ssrc: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def offered_lines(ssrcs: Mapping[str, int], stream: str) -> tuple[Line, ...]:
 
 
 def answered_lines(offer: Session, ssrcs: Mapping[str, int], stream: str) -> tuple[Line, ...]:
-    """Receive everything offered; send each kind of `ssrcs` on the first m-line that asks for it."""
+    """Receive everything offered, with RTX; send each kind of `ssrcs`, without, on the first m-line that asks for it."""
     left = dict(ssrcs)
     return tuple(_answered(line, left, stream) for line in offer.lines)
 
@@ -71,7 +76,8 @@ def _answered(line: Line, left: dict[str, int], stream: str) -> Line:
     ssrc = left.pop(line.kind, None) if line.direction == "recvonly" else None
     direction = "sendonly" if ssrc is not None else "recvonly" if line.direction in {"sendonly", "sendrecv"} else "inactive"
     return replace(
-        line, direction=direction, ssrc=ssrc, stream=stream, track=f"{stream}-{line.kind}",
+        line, direction=direction, ssrc=ssrc, stream=stream, track=f"{stream}-{line.kind}", rtx_ssrc=None,
+        rtx_payload_type=line.rtx_payload_type if direction == "recvonly" else None,
         feedback=tuple(name for name in FEEDBACK[line.kind] if name in line.feedback),
         extensions={uri: number for uri, number in line.extensions.items() if uri in EXTENSIONS[line.kind]},
     )  # fmt: skip
@@ -88,11 +94,14 @@ def write(session_id: int, version: int, side: TransportSide, lines: Sequence[Li
 
 
 def _section(line: Line, side: TransportSide) -> Iterator[str]:
-    yield f"m={line.kind} 9 UDP/TLS/RTP/SAVPF {line.payload_type}"
+    rtx = line.rtx_payload_type
+    yield f"m={line.kind} 9 UDP/TLS/RTP/SAVPF {line.payload_type}" + (f" {rtx}" if rtx else "")
     yield from ("c=IN IP4 0.0.0.0", f"a=mid:{line.mid}", f"a={line.direction}", "a=rtcp-mux", "a=rtcp-rsize")
     yield from (f"a=ice-ufrag:{side.ufrag}", f"a=ice-pwd:{side.pwd}", f"a=fingerprint:{side.fingerprint}")
     yield f"a=setup:{side.setup}"
     yield f"a=rtpmap:{line.payload_type} {CODECS[line.kind][1]}"
+    if rtx:
+        yield from (f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={line.payload_type}")
     yield from (f"a=rtcp-fb:{line.payload_type} {name}" for name in line.feedback)
     yield from (f"a=extmap:{number} {uri}" for uri, number in line.extensions.items())
     if line.ssrc is not None:
@@ -120,6 +129,8 @@ def _line(section: str) -> Line:
     kind = _needed(r"^m=(audio|video) ", section)
     codec = re.search(rf"(?mi)^a=rtpmap:(\d+) {CODECS[kind][0]}/", section)
     payload_type = int(codec[1]) if codec else int(_needed(r"^m=\w+ \d+ \S+ (\d+)", section))
+    rtx = re.search(rf"(?m)^a=fmtp:(\d+) apt={payload_type}\b", section)
+    group = re.search(r"(?m)^a=ssrc-group:FID (\d+) (\d+)$", section)
     stream = re.search(r"(?m)^a=msid:(\S+)(?: (\S+))?$", section)
     ssrc = re.search(r"(?m)^a=ssrc:(\d+) ", section)
     direction = re.search(r"(?m)^a=(sendrecv|sendonly|recvonly|inactive)$", section)
@@ -133,6 +144,8 @@ def _line(section: str) -> Line:
         ssrc=int(ssrc[1]) if ssrc else None,
         stream=stream[1] if stream else "-",
         track=(stream[2] or "-") if stream else "-",
+        rtx_payload_type=int(rtx[1]) if rtx else None,
+        rtx_ssrc=int(group[2]) if group else None,
     )
 
 
