@@ -32,6 +32,7 @@ HELD_CHECKS = 32  # checks that came before the answer which makes their credent
 STUN_PER_S = 100  # requests from addresses that carry no media: more is dropped unread
 WAITING_DATAGRAMS = 64  # of a handshake
 KNOWN_ADDRESSES = 64
+MOST_PAIRS = 100  # RFC 8445 section 6.1.2.5
 CHECK_PACING_S = 0.02  # Ta of RFC 8445 section 14.2
 RETIRE_AFTER_S = 3.0  # an old socket hears what is still on its way
 ROAM_EVERY_MS = 1_000.0
@@ -135,10 +136,20 @@ class IceConnection(aioice.Connection):
         """An authentic check of the present generation."""
         if len(self._known) < KNOWN_ADDRESSES:
             self._known.add(addr)
-        if "PRIORITY" in message.attributes:
+        if "PRIORITY" in message.attributes and self._has_room_for(addr, protocol):
             super().check_incoming(message, addr, protocol)
             if addr != self._path_address:
                 self._look_elsewhere(addr, protocol)
+
+    def _has_room_for(self, address: Address, via: aioice.ice.StunProtocol) -> bool:
+        """Each new address costs a check of our own: someone who knows the password must not have us send them without end."""
+        pairs = self._check_list
+        if len(pairs) < MOST_PAIRS or any(pair.protocol is via and pair.remote_addr == address for pair in pairs):
+            return True
+        for pair in [pair for pair in pairs if pair.state is aioice.ice.CandidatePair.State.FAILED]:
+            pairs.remove(pair)
+            self._remote_candidates = [c for c in self._remote_candidates if c is not pair.remote_candidate]
+        return len(pairs) < MOST_PAIRS
 
     # --- paths -----------------------------------------------------------------------------
 

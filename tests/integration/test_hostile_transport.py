@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import random
 import secrets
+import struct
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import aioice.stun
 import psutil
 import pytest
 
@@ -15,9 +18,10 @@ from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media import peer
 from media.aiortc_bridge import Certificate, Endpoint
+from media.aiortc_ice import MOST_PAIRS
 from media.control import MediaError
 from media.sdp import TransportSide, parse
-from tests.integration.endpoint_pairs import sequences, until
+from tests.integration.endpoint_pairs import packet, pairs, sequences, until
 from tests.integration.media_rig import SITTING, Client, Rig, WorkerProcess, all_to_all, opus_tone, rig, table
 
 DELIVERED = 0.99
@@ -188,6 +192,46 @@ async def test_a_stranger_cannot_break_a_handshake(tmp_path: Path) -> None:
         await flooding
         dave.talk(opus_tone(1.0))
         await one.until(lambda: bystanders.carol.count("dave-audio") > 20)
+
+
+def nonsense(noise: random.Random, username: str, password: bytes) -> bytes:
+    """A STUN message of a participant: of any method and class, often authentic, and then often damaged."""
+    method, its_class = noise.choice(list(aioice.stun.Method)), noise.choice(list(aioice.stun.Class))
+    sane = noise.random() < 0.5
+    message = aioice.stun.Message(*((aioice.stun.Method.BINDING, aioice.stun.Class.REQUEST) if sane else (method, its_class)))
+    values = {"USERNAME": username, "PRIORITY": 1, "ICE-CONTROLLED": 1, "USE-CANDIDATE": None, "ICE-CONTROLLING": 1}
+    for name in list(values)[:3] if sane else noise.sample(list(values), noise.randrange(6)):
+        message.attributes[name] = values[name]
+    message.add_message_integrity(password)
+    data = bytearray(bytes(message))
+    for _ in range(noise.choice((0, 0, 1, 3))):
+        data[noise.randrange(len(data))] = noise.randrange(256)
+    data = data[: noise.choice((len(data), len(data), noise.randrange(len(data))))]
+    data[2:4] = struct.pack("!H", max(0, len(data) - 20))
+    return bytes(data)
+
+
+async def test_nonsense_of_a_participant_raises_nothing_and_fills_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = random.Random(4)
+    async with pairs(1) as (pair,):
+        connection = pair.server._connection
+        (socket,) = connection._protocols
+        monkeypatch.setattr(connection, "admits_check", lambda _: True)
+        monkeypatch.setattr(socket, "send_stun", lambda *_: None)
+        username = f"{connection.local_username}:{connection.remote_username}"
+        for n in range(4_000):
+            data = nonsense(noise, username, connection.local_password.encode())
+            socket.datagram_received(data, ("127.0.0.1", noise.randrange(1_024, 65_536)))
+            if n % 100 == 0:
+                await asyncio.sleep(0)
+        assert len(connection._check_list) == MOST_PAIRS
+        assert len(connection._remote_candidates) <= MOST_PAIRS
+        assert connection._queue.qsize() == 0
+        assert len(asyncio.all_tasks()) < 2 * MOST_PAIRS
+        monkeypatch.undo()
+        assert await pair.client.probe()
+        assert pair.client.send_rtp(packet(1))
+        await until(lambda: pair.at_server)
 
 
 # --- connections without end ----------------------------------------------------------------------
