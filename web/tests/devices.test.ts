@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { obstacleIn, problemOf, type Surroundings } from "@/court/devices";
-import { METER_STEPS, meterStep } from "@/court/levels";
+import { afterChange, isHandheld, obstacleIn, problemOf, type Surroundings } from "@/court/devices";
+import { HEARD_AT_STEP, METER_STEPS, meterStep, SilenceWatch } from "@/court/levels";
 import { zhCN } from "@/locales/zh-CN";
 
 const CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36";
@@ -50,5 +50,51 @@ describe("meterStep", () => {
     const steps = [0.002, 0.01, 0.05, 0.2].map((a) => meterStep(tone(a)));
     expect([...steps].sort((a, b) => a - b)).toEqual(steps);
     expect(new Set(steps).size).toBe(steps.length);
+  });
+});
+
+describe("afterChange", () => {
+  it.each([
+    ["keep", "in use and still there", "a", "a", ["a", "b"]],
+    ["keep", "the default in use, another one comes", "a", "", ["a", "b"]],
+    ["open", "the chosen one is back", "b", "a", ["a", "b"]],
+    ["keep", "the chosen one is still away", "b", "a", ["b"]],
+    ["open", "the one in use is gone", "b", "", ["a"]],
+    ["open", "there was none, now there is one", "", "", ["a"]],
+    ["keep", "there is none at all", "", "a", []],
+    ["keep", "the last one is gone: its end is told by the track", "a", "a", []],
+  ] as const)("%s: %s", (does, _, now, chosen, there) => {
+    expect(afterChange(now, chosen, there)).toBe(does);
+  });
+});
+
+describe("isHandheld", () => {
+  it.each([
+    [true, "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15", 5],
+    [true, "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/150.0 Mobile Safari/537.36", 5],
+    [true, "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 Chrome/132.0 Mobile", 5],
+    [true, "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15", 5],
+    [false, "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15", 0],
+    [false, CHROME, 10],
+  ])("%s for %s", (handheld, userAgent, touchPoints) => {
+    expect(isHandheld(userAgent, touchPoints)).toBe(handheld);
+  });
+});
+
+describe("SilenceWatch", () => {
+  const quiet = HEARD_AT_STEP - 1;
+
+  it("warns when nothing was heard for the whole time, and takes it back at the first sound", () => {
+    const watch = new SilenceWatch(10_000);
+    expect([0, 5_000, 9_900].map((at) => watch.step(quiet, at))).toEqual([false, false, false]);
+    expect(watch.step(quiet, 10_000)).toBe(true);
+    expect(watch.step(HEARD_AT_STEP, 10_100)).toBe(false);
+    expect(watch.step(0, 20_000)).toBe(false);
+    expect(watch.step(0, 30_000)).toBe(true);
+  });
+
+  it("is content with one word in ten seconds", () => {
+    const watch = new SilenceWatch(10_000);
+    for (let at = 0; at < 60_000; at += 100) expect(watch.step(at % 9_000 === 0 ? METER_STEPS : 0, at)).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { causeAt, exhibitStretches, followedLine, gapStretches, lastSpeaker, momentsOf, percent, recordingStretches, rulerMarks, showingAt, speakerAt, speakerLanes, stretchStyle } from "@/court/record-lanes";
+import { causeAt, exhibitStretches, followedLine, gapStretches, lastSpeaker, momentsOf, percent, recordingStretches, rulerMarks, screenAt, showingAt, speakerAt, speakerLanes, stretchStyle } from "@/court/record-lanes";
 import type { CaptionView, ParticipantView, RecordShowing, RecordTrack, Role } from "@/protocol";
 
 function line(id: string, participant_id: string | null, t0_ms: number, t1_ms: number, kind: CaptionView["kind"] = "speech"): CaptionView {
@@ -54,6 +54,8 @@ describe("moments", () => {
   ];
   it("follow the page that was shown", () => {
     expect(showingAt(showings, 250)?.page).toBe(2);
+    const screens = [{ participant_id: "p", t0_ms: 300, t1_ms: 500 }];
+    expect([299, 300, 499, 500].map((at) => screenAt(screens, at)?.participant_id ?? null)).toEqual([null, "p", "p", null]);
     expect(showingAt(showings, 300)).toBeNull();
   });
   it("of an exhibit join its pages", () => {

@@ -3,7 +3,7 @@
  *
  * Plain TypeScript and pure. Times are milliseconds on the record clock.
  */
-import type { CaptionView, ParticipantView, RecordInterval, RecordShowing, RecordTrack, Role } from "../protocol";
+import type { CaptionView, ParticipantView, RecordInterval, RecordScreen, RecordShowing, RecordTrack, Role } from "../protocol";
 
 export interface Span {
   t0_ms: number;
@@ -27,7 +27,7 @@ export interface RecordingStretch extends Span {
 }
 
 /** Causes for which nothing was to be recorded (record/verify.py BENIGN): no picture then, but nothing is missing. */
-export const BENIGN: readonly string[] = ["absent", "outside", "camera_off", "muted", "joining", "leaving"];
+export const BENIGN: readonly string[] = ["absent", "outside", "camera_off", "muted", "not_shared", "joining", "leaving"];
 
 /** Lines closer than this are one utterance to the eye. */
 const MERGE_MS = 800;
@@ -129,6 +129,11 @@ export function causeAt(track: RecordTrack, t_ms: number): string | null {
 /** The exhibit page that was before everyone's eyes at this moment. */
 export function showingAt(showings: readonly RecordShowing[], t_ms: number): RecordShowing | null {
   return showings.find((one) => t_ms >= one.t0_ms && t_ms < one.t1_ms) ?? null;
+}
+
+/** Whose screen was before everyone's eyes at this moment. */
+export function screenAt(screens: readonly RecordScreen[], t_ms: number): RecordScreen | null {
+  return screens.find((one) => t_ms >= one.t0_ms && t_ms < one.t1_ms) ?? null;
 }
 
 /** All moments of one exhibit, pages shown one after another joined. */
