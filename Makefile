@@ -86,4 +86,4 @@ lock: $(VENV)/.uv  ## resolve the dependencies anew
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 --extra test pyproject.toml -o requirements-test.lock
 
 clean:  ## remove what was built; data and keys stay
-	rm -rf $(VENV) $(NODE_VENV) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE_VENV) media/_fanout.*.so web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

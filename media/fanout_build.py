@@ -26,6 +26,8 @@ def library() -> Path:
 
 def build() -> str:
     """Compile; returns "" or one line that says why there is no compiled loop."""
+    if sys.platform != "linux":
+        return "只支持 Linux"
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return "没有 C 编译器"
