@@ -56,6 +56,22 @@ class RobotCourt:
     def kill(self, role: str) -> None:
         os.kill(pid_of(self.server.folder, role), signal.SIGKILL)
 
+    @contextlib.asynccontextmanager
+    async def kept_down(self, role: str) -> AsyncIterator[None]:
+        """The role dies again and again, as on a machine that has no more memory for it."""
+
+        async def kill_for_ever() -> None:
+            while True:
+                with contextlib.suppress(ProcessLookupError):
+                    self.kill(role)
+                await asyncio.sleep(0.1)
+
+        killing = asyncio.create_task(kill_for_ever())
+        try:
+            yield
+        finally:
+            killing.cancel()
+
     @property
     def log(self) -> str:
         return (self.server.folder / "server.log").read_text(encoding="utf-8")
