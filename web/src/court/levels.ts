@@ -38,7 +38,7 @@ export class LevelMeter {
     this.source.connect(this.analyser);
     const samples = new Float32Array(this.analyser.fftSize);
     this.timer = setInterval(() => {
-      if (this.context.state === "suspended") void this.context.resume();
+      if (this.context.state !== "running") void this.context.resume().catch(() => undefined); // suspended, or interrupted by a call
       this.analyser.getFloatTimeDomainData(samples);
       onLevel(meterStep(samples));
     }, 100);

@@ -187,6 +187,8 @@ export const courtroom = {
     caption: "{who}的屏幕",
     area: "共享的屏幕",
     waiting: "正在接通共享的屏幕……",
+    elsewhere: "您在看证据，法庭正在共享屏幕",
+    back: "回到共享的屏幕",
     ended: "屏幕共享已经结束",
     failed: "屏幕没有共享成功，请换一个窗口再试",
     look: "查看",
