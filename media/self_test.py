@@ -20,10 +20,11 @@ from media.aiortc_bridge import Certificate, Endpoint, now_ms
 from media.allowance import Allowance
 from media.control import MediaError, SelfTestMeasured
 from media.incoming import IncomingStream
-from media.rtp_rewrite import build, payload_of, sequence_of, ssrc_of, timestamp_of
+from media.rtp_rewrite import build, payload_of, sequence_of, ssrc_of, timestamp_of, transport_sequence
 from media.rtp_time import Unwrapper
 from media.sdp import CLOCK_RATES_HZ, PAYLOAD_TYPES, Description, Direction, MediaLine, parse_answer, write
 from media.settings import Network
+from media.twcc import TwccRecorder
 
 PLAYBACK_DELAY_MS = 3_000  # as long as the page lets a person speak: they have finished when they begin to hear
 LASTS_AT_MOST_MS = 60_000.0
@@ -36,6 +37,7 @@ BURST_BYTES = 1 << 19
 HEADERS_BYTES = 40
 MAX_HELD_PACKETS = 400  # of voice on its way back; 20 ms each, with room for shorter ones
 REPORT_MS = 1_000.0
+FEEDBACK_MS = 50.0  # TWCC
 KEYFRAME_INTERVAL_MS = 500.0
 RATE_WINDOW_MS = 1_000.0
 _KIND_OF = {PAYLOAD_TYPES[kind]: kind for kind in (Kind.AUDIO, Kind.VIDEO)}
@@ -117,9 +119,12 @@ class SelfTest:
         self.endpoint.on_rtcp = self._on_rtcp
         self._lines = tuple(
             # A stream id of its own for each: browsers would otherwise hold the picture back to match the late voice.
-            MediaLine(str(n), kind, Direction.SENDRECV, secrets.randbits(31) | 1, f"echo-{kind}", f"echo-{kind}")
+            MediaLine(
+                str(n), kind, Direction.SENDRECV, secrets.randbits(31) | 1, f"echo-{kind}", f"echo-{kind}",
+                transport_cc=True, max_bps=MAX_VIDEO_BPS if kind is Kind.VIDEO else None,
+            )
             for n, kind in enumerate((Kind.AUDIO, Kind.VIDEO))
-        )
+        )  # fmt: skip
         self._began_ms = now_ms()
         self._answered = False
         self._sending: frozenset[Kind] = frozenset()
@@ -127,7 +132,8 @@ class SelfTest:
         self._held = 0
         self._rate = ArrivalRate()
         self._allowance = Allowance(MAX_TOTAL_BPS / 8, burst=BURST_BYTES)
-        self._reported_ms = 0.0
+        self._twcc: TwccRecorder | None = None
+        self._fed_back_ms = self._reported_ms = 0.0
         self._keyframe_ms = -KEYFRAME_INTERVAL_MS
         self._connecting: asyncio.Task[None] | None = None
 
@@ -143,6 +149,8 @@ class SelfTest:
         answer = parse_answer(sdp, self._lines)
         self._answered = True
         self._sending = frozenset(line.kind for line in answer.lines if line.direction.sends)
+        if any(line.transport_cc for line in answer.lines):
+            self._twcc = TwccRecorder()
         role = "server" if answer.side.setup == "active" else "client"
         self._connecting = asyncio.create_task(self._connect(answer, role))
 
@@ -157,6 +165,9 @@ class SelfTest:
         if not self._allowance.take(len(packet) + HEADERS_BYTES, arrival_ms):
             return
         self._rate.add(len(packet), arrival_ms)
+        number = transport_sequence(packet) if self._twcc is not None else None
+        if self._twcc is not None and number is not None:
+            self._twcc.on_packet(number, arrival_ms)
         echo = self._echo_of(packet)
         if echo is None:
             return
@@ -183,6 +194,8 @@ class SelfTest:
         if echo is None:
             line = next(line for line in self._lines if line.kind is kind)
             echo = self._echoes[kind] = Echo(kind, ssrc_of(packet), line.ssrc or 0)
+            if self._twcc is not None:
+                self._twcc.media_ssrc = ssrc_of(packet)
         return echo if echo.incoming.ssrc == ssrc_of(packet) else None
 
     def _on_rtcp(self, packet: bytes) -> None:
@@ -204,16 +217,25 @@ class SelfTest:
     # --- time ------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Feedback to the browser, about once a second: reports, and how much its video may grow."""
-        if self.endpoint.state != "connected" or now - self._reported_ms < REPORT_MS:
+        """Feedback to the browser: the arrivals for its own estimate (TWCC), a report about once a second."""
+        if self.endpoint.state != "connected":
             return
-        self._reported_ms = now
+        if self._twcc is not None and now - self._fed_back_ms >= FEEDBACK_MS:
+            self._fed_back_ms = now
+            for feedback in self._twcc.feedback(now):
+                self.endpoint.send_rtcp(feedback)
+        if now - self._reported_ms >= REPORT_MS:
+            self._reported_ms = now
+            self.endpoint.send_rtcp(self._report(now))
+
+    def _report(self, now: float) -> bytes:
+        """A receiver report; for a browser without TWCC also how much its picture may grow (REMB)."""
         blocks = [block for echo in self._echoes.values() if (block := echo.incoming.report_block(now)) is not None]
         packet = rtcp.write_report_blocks(blocks)
         video = self._echoes.get(Kind.VIDEO)
-        if video is not None:
+        if video is not None and self._twcc is None:
             packet += rtcp.write_remb(MAX_VIDEO_BPS, [video.incoming.ssrc])
-        self.endpoint.send_rtcp(packet)
+        return packet
 
     def is_over(self, now: float) -> bool:
         """True after its time, or when it never connected, or when nothing has come for a while."""

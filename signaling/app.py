@@ -75,7 +75,7 @@ def build_app(parts: Parts) -> web.Application:
     )
     app.on_response_prepare.append(set_security_headers(settings))
     app.add_routes(SessionApi(parts, authentication, seating).routes())
-    app.add_routes(NetworkTestApi(parts).routes())
+    app.add_routes(NetworkTestApi(parts, fleet).routes())
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
     app.add_routes(ExhibitApi(parts, access, news).routes())
     app.add_routes(RecordApi(parts, access, draft).routes())

@@ -8,10 +8,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -55,10 +56,12 @@ def environment(folder: Path, port: int) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def temporary_server(folder: Path, *, captions: bool) -> AsyncIterator[TemporaryServer]:
-    """Start a server in `folder`; stops it cleanly. Raises ServerDied."""
+async def temporary_server(
+    folder: Path, *, captions: bool, settings: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[TemporaryServer]:
+    """Start a server in `folder`, with further COURT_ `settings`; stops it cleanly. Raises ServerDied."""
     port = free_port()
-    env = environment(folder, port) | ({} if captions else {"COURT_CAPTIONS": "false"})
+    env = environment(folder, port) | ({} if captions else {"COURT_CAPTIONS": "false"}) | dict(settings)
     log = folder / "server.log"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(

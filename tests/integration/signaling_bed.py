@@ -23,7 +23,7 @@ from hearing.audience import GrantTable
 from hearing.model import ParticipantId, Procedure, Role, SittingId, StaffId
 from hearing.scheduling import NewHearing, NewPerson
 from hearing.service import HearingService, HearingSettings
-from media.control import ClientStats, MediaError, Offer, QualitySample
+from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured
 from record.keys import court_key
 from record.package import package_zip
 from record.replay import record_view
@@ -68,6 +68,7 @@ class FakeMedia:
         self.calls: list[tuple[object, ...]] = []
         self.closed: list[SittingId] = []
         self.samples: list[QualitySample] = []
+        self.self_tests: dict[str, str] = {}
         self.away = False
 
     def _reach(self) -> None:
@@ -126,6 +127,27 @@ class FakeMedia:
     async def metrics(self) -> str:
         self._reach()
         return ""
+
+    async def begin_self_test(self, owner_id: str, test_id: str) -> str:
+        self._reach()
+        self.self_tests[owner_id] = test_id
+        return "v=0 test"
+
+    async def answer_self_test(self, owner_id: str, test_id: str, sdp: str) -> None:
+        self._known_test(owner_id, test_id)
+        self.calls.append(("answer_self_test", owner_id, sdp))
+
+    async def self_test(self, owner_id: str, test_id: str) -> SelfTestMeasured:
+        self._known_test(owner_id, test_id)
+        return SelfTestMeasured(True, 900_000, 1_200_000, 500, 5, 2.5, 40_000)
+
+    async def end_self_test(self, owner_id: str, test_id: str) -> None:
+        if self.self_tests.get(owner_id) == test_id:
+            del self.self_tests[owner_id]
+
+    def _known_test(self, owner_id: str, test_id: str) -> None:
+        if self.self_tests.get(owner_id) != test_id:
+            raise MediaError("self_test_unknown", "检测已经结束，请重新开始")
 
 
 class Browser:

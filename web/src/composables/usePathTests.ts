@@ -43,7 +43,7 @@ async function run(row: PathRow, picture: MediaStreamTrack | null, keep: (test: 
     const from: Snapshot = await test.snapshot();
     await pause(MEASURE_MS);
     const to = await test.snapshot();
-    row.numbers = measured(from, to, { upBps: to.there.up_best_bps, downBps: downRate(from, to) });
+    row.numbers = measured(from, to, { upBps: to.there.up_bps, downBps: downRate(from, to) });
     row.family = to.here.family;
     row.state = worth(row.numbers);
   } finally {

@@ -33,7 +33,7 @@ export const docket = {
     not_opened: "未打开链接",
     opened: "已打开链接",
     tested: "已检测",
-    test_failed: "设备检测未通过",
+    test_failed: "检测未通过",
     waiting: "候审中",
     present: "已在庭",
     isolated: "隔离等候",

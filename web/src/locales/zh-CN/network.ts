@@ -6,6 +6,7 @@ export const network = {
   intro: "看看网络够不够开庭用，大约 15 秒。中间请您说一句话，再放给您听。",
   introNoVoice: "看看网络够不够开庭用，大约 10 秒。先完成设备检测，还能听一听自己的声音。",
   grade: { good: "好", fair: "一般", poor: "差", failed: "没有连上" },
+  short: { good: "网络好", fair: "网络一般", poor: "网络差", failed: "网络不通" },
   phase: { connecting: "连接法院", speed: "测网速", steady: "测稳定", voice: "听自己的声音" },
   now: {
     connecting: "正在连接法院的服务器……",
@@ -58,7 +59,7 @@ export const network = {
   toPaths: "检测各条线路",
   page: {
     title: "线路检测",
-    intro: "检查这里的网络能不能参加在线庭审。逐条检测通往法院的四条线路，约 40 秒；不用打开摄像头和麦克风。结果可以打印，交给网络管理员。",
+    intro: "检查这里的网络能不能参加在线庭审。逐条检测通往法院的四条线路，约 30 秒；不用打开摄像头和麦克风。结果可以打印，交给网络管理员。",
     start: "开始检测",
     stop: "停止",
     print: "打印检测单",
