@@ -5,6 +5,7 @@ What the client says of the path (REMB, receiver reports) makes the estimate; se
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,8 +15,9 @@ from hearing.model import ParticipantId
 from media import rtcp
 from media.aiortc_bridge import Certificate, now_ms
 from media.allowance import Allowance
-from media.estimate import DownEstimate, LossMeter
+from media.estimate import PROVEN_MS, DownEstimate, LossMeter, Recent
 from media.link import Link
+from media.rtp_rewrite import sent_again
 from media.rtx import PADDING_PACKET_BYTES, RtxStream
 from media.sdp import Direction, MediaLine, TransportSide
 from media.settings import Network
@@ -23,6 +25,8 @@ from media.sfu import Forwarder, Track
 
 RESENDS_PER_S = 1_000  # one small NACK can ask for thousands of packets: each costs an encryption
 LOSS_MEMORY = 0.5  # weight of the newest window in the running loss
+PATH_SETTLES_MS = 1_500.0  # reports of that time still tell of what the old path lost
+SENT_MS = 1_500.0  # reports tell of what was sent some time ago
 MAX_PADDING_BYTES = 6_000  # in one go: padding must not be a burst
 
 
@@ -37,7 +41,8 @@ class Downlink(Link):
         self.rtt_ms: float | None = None
         self.estimate = DownEstimate()
         self.sent_bps = 0.0  # of media, as the selector last saw it
-        self._padding_bps = 0.0
+        self._sent = Recent(SENT_MS)
+        self._proven = Recent(PROVEN_MS)
         self._padding_bytes = 0.0  # due
         self._meter = LossMeter()
         self._rtx: dict[str, RtxStream] = {}
@@ -47,7 +52,9 @@ class Downlink(Link):
         self._lines = [MediaLine("0", Kind.AUDIO, Direction.INACTIVE)]
         self.send_rtp = self.endpoint.send_rtp  # the fan-out calls the transport itself
         self.send_rtcp = self.endpoint.send_rtcp
+        self._settled_ms = 0.0
         self.endpoint.on_rtcp = self._on_rtcp
+        self.endpoint.on_path = self._on_path
 
     def accepts(self, track_id: str) -> bool:
         return track_id in self._accepted and self.is_connected
@@ -104,6 +111,11 @@ class Downlink(Link):
                 case rtcp.SenderReport():
                     continue
 
+    def _on_path(self) -> None:
+        """Another path (RFC 8445 nomination): it is not the old one's loss that says what it carries."""
+        self.estimate = DownEstimate()
+        self._settled_ms = now_ms() + PATH_SETTLES_MS
+
     def _send_again(self, nack: rtcp.Nack, now: float) -> None:
         """Answer a NACK: as a retransmission (RFC 4588) where the client takes it, else as the very same bytes."""
         track = self._forwarder.track_by_ssrc(nack.ssrc)
@@ -115,16 +127,18 @@ class Downlink(Link):
         track.traffic.nacks_in += len(wanted)
         track.traffic.resent += len(packets)
         for packet in packets:
-            self.endpoint.send_rtp(packet if rtx is None else rtx.wrap(packet, now))
+            self.endpoint.send_rtp(sent_again(packet, now) if rtx is None else rtx.wrap(packet, now))
 
     def _on_report(self, block: rtcp.ReportBlock, now: float) -> None:
         """Loss and round trip as the receiver sees them (RFC 3550 6.4.1)."""
         track = self._forwarder.track_by_ssrc(block.ssrc)
         if track is None:
             return
+        if now < self._settled_ms:
+            self._meter = LossMeter()
         if self._meter.add(block.ssrc, block.lost, block.highest, now):
             self.loss += LOSS_MEMORY * (self._meter.share - self.loss)
-            self.estimate.on_loss(self._meter.share, self.sent_bps + self._padding_bps, now)
+            self.estimate.on_loss(self._meter.share, self._sent.largest, now)
         sent_ms = track.sent_reports.get(block.last_report)
         if sent_ms is not None:
             self.rtt_ms = max(0.0, now - sent_ms - block.delay_s * 1000)
@@ -136,9 +150,15 @@ class Downlink(Link):
         """Whether the client takes padding: it travels in a retransmission stream."""
         return bool(self._rtx)
 
+    @property
+    def proven_bps(self) -> float:
+        """What was sent all the time lately, padding included; without bound where nothing can be proven."""
+        return self._proven.smallest if self._rtx else math.inf
+
     def pad(self, bps: float, elapsed_ms: float, now: float) -> None:
         """Send padding at this rate for the time that has passed; called every few tens of milliseconds."""
-        self._padding_bps = bps
+        self._sent.add(self.sent_bps + bps, now)
+        self._proven.add(self.sent_bps + bps, now)
         if not bps or not self._rtx:
             self._padding_bytes = 0.0
             return

@@ -78,7 +78,8 @@ class DownEstimate:
                 self._cut_ms = now_ms
                 self._loss_bps = max(FLOOR_BPS, min(self._loss_bps or came_bps, came_bps))
             return
-        self._first_high = None
+        if share < FELT_LOSS:
+            self._first_high = None
         if share < LOW_LOSS and self._loss_bps is not None:
             grown = min(self._loss_bps * GROWTH_PER_S**elapsed_s, sent_bps * ROOM)
             self._loss_bps = max(self._loss_bps, grown)
@@ -95,15 +96,17 @@ class DownEstimate:
 
 
 PROBE_SHARE = 0.9  # of the estimate is sent at most while probing: the estimate grows, the queue does not
-MAX_PROBE_BPS = 800_000
-PROBE_MS = 25_000.0  # 8 % a second for so long is sevenfold
+MAX_PROBE_BPS = 1_500_000
+PROBE_MS = 40_000.0  # 8 % a second for so long is twentyfold
+RAMP_PER_S = 1.2  # slowly, so that the limit is met with a short queue
 REST_MS, MAX_REST_MS = 10_000.0, 60_000.0
+PROVEN_MS = 2_000.0  # what was sent all this time without harm the path carries
 FALL = 0.93  # an estimate that falls below this share of its best has met the limit
 PROGRESS = 1.15  # a limit so much higher than the last one was not the path's own
 
 
 class Probe:
-    """Traffic beside the media, so that an estimate limited by what was sent can grow; only when more is wanted.
+    """Traffic beside the media, so that an estimate limited by what was sent can grow and be proven; only when more is wanted.
 
     Each failure at the same limit doubles the rest before the next try: a path that stays narrow is left in peace.
     """
@@ -111,26 +114,28 @@ class Probe:
     def __init__(self) -> None:
         self._began_ms: float | None = None
         self._best_bps = self._limit_bps = 0
-        self._rest_until_ms = 0.0
+        self._ramp_bps = self._ramped_ms = self._rest_until_ms = 0.0
         self._rest_ms = REST_MS
 
     def bps(self, wanted_bps: float | None, estimate: DownEstimate, sent_bps: float, now_ms: float) -> float:
         """How much to send beside `sent_bps` now, so that the estimate may reach `wanted_bps`."""
         known = estimate.bps
-        if wanted_bps is None or known is None or known >= wanted_bps:
-            if self._began_ms is not None and known is not None and wanted_bps is not None:
-                self._rest_ms = REST_MS
+        if wanted_bps is None or known is None:
             self._began_ms = None
             return 0.0
         if now_ms < self._rest_until_ms:
             return 0.0
         if self._began_ms is None:
             self._began_ms, self._best_bps = now_ms, known
+            self._ramp_bps, self._ramped_ms = sent_bps, now_ms
         self._best_bps = max(self._best_bps, known)
         if estimate.lossy or known < FALL * self._best_bps or now_ms - self._began_ms > PROBE_MS:
             self._rest(now_ms)
             return 0.0
-        return min(MAX_PROBE_BPS, max(0.0, min(wanted_bps, known * PROBE_SHARE) - sent_bps))
+        self._ramp_bps = max(sent_bps, self._ramp_bps) * RAMP_PER_S ** ((now_ms - self._ramped_ms) / 1000)
+        self._ramped_ms = now_ms
+        self._ramp_bps = min(self._ramp_bps, wanted_bps, known * PROBE_SHARE, sent_bps + MAX_PROBE_BPS)
+        return max(0.0, self._ramp_bps - sent_bps)
 
     def _rest(self, now_ms: float) -> None:
         self._began_ms = None

@@ -122,7 +122,7 @@ class Selector:
         seat.audio_bps = sum(self._bps(track, me) for track in tracks if track.kind is Kind.AUDIO)
         pictures = {track.track_id: track for track in tracks if track.kind is not Kind.AUDIO and track.live_layers}
         demands = self._demands(pictures.values(), seat)
-        seat.viewer.choose(demands, peer.down.estimate, seat.audio_bps, now_ms)
+        seat.viewer.choose(demands, peer.down.estimate, peer.down.proven_bps, seat.audio_bps, now_ms)
         seat.told = {track_id: layer for track_id, layer in seat.told.items() if track_id in pictures}
         for chosen in seat.viewer.chosen:
             layer = chosen.layer.name if chosen.layer is not None else None

@@ -15,7 +15,11 @@ from media.estimate import DownEstimate, Recent
 SHORT_DIP_MS, SHORT_DIP = 2_000.0, 1.5  # what is sent outlives a dip of the estimate of so long and so deep
 LONG_DIP_MS, LONG_DIP = 8_000.0, 1.2
 RAISE_MS, RAISE_MARGIN = 4_000.0, 1.25  # a layer is added when there was room, and so much more, for so long
-SETTLE_MS = 4_000.0  # after a change the estimate must have seen it
+PROVEN_SHARE = 0.87  # an estimate may be half as much again as what was sent: an addition must have been sent as padding
+SETTLE_MS = 4_000.0  # after an addition the estimate must have seen it
+FIRST_TRY_MS = 30_000.0  # after a fall
+OTHER_PATH = 3.0
+YOUNG_MS = 15_000.0  # of a connection's life its estimate is still being found
 FRESH_MS, FRESH_DIP = 30_000.0, 2.0  # an addition begins with a keyframe, whose queue halves an estimate that was modest
 GROWTH = 1.25  # so much more room than at the last change is news
 WAIT_MS, MAX_WAIT_MS = 30_000.0, 240_000.0  # without news, between a change and the next addition
@@ -57,8 +61,8 @@ class Viewer:
         self._short = Recent(SHORT_DIP_MS)
         self._long = Recent(LONG_DIP_MS)
         self._room = Recent(RAISE_MS)
-        self._changed_ms = self._raised_ms = now_ms - MAX_WAIT_MS
-        self._changed_bps = 0.0
+        self._changed_ms = self._raised_ms = self._fell_ms = now_ms - MAX_WAIT_MS
+        self._raised_bps = self._mark_bps = 0.0  # room there was at the last addition, and at one that failed
         self._wait_ms = WAIT_MS
 
     @property
@@ -66,24 +70,31 @@ class Viewer:
         """The layer of every picture that is sent."""
         return {choice.track_id: choice.layer.name for choice in self.chosen if choice.layer is not None}
 
-    def choose(self, demands: Sequence[Demand], estimate: DownEstimate, audio_bps: float, now_ms: float) -> None:
-        """Deal again: `chosen` and `wanted_bps` are renewed."""
+    def choose(
+        self, demands: Sequence[Demand], estimate: DownEstimate, proven_bps: float, audio_bps: float, now_ms: float
+    ) -> None:
+        """Deal again: `chosen` and `wanted_bps` are renewed. `proven_bps`: what was really sent all the time lately."""
         before = _levels(demands, self.current)
         keep_bps, raise_bps = self._limits(estimate, audio_bps * AUDIO_MARGIN, now_ms)
+        if estimate.bps is not None:
+            raise_bps = min(raise_bps, proven_bps * PROVEN_SHARE - audio_bps)
         self.chosen = allocate(demands, self.current, keep_bps, raise_bps if self._may_raise(now_ms) else 0.0)
         after = _levels(demands, self.current)
         if estimate.bps is not None and before != after:
             self._note_change(any(after[track_id] < before[track_id] for track_id in after), now_ms)
         step_bps = next_step_bps(demands, self.chosen)
         self.wanted_bps = None
-        if step_bps is not None:  # a little more than _limits() and _may_raise() ask for
-            news_bps = 0.0 if now_ms - self._changed_ms >= self._wait_ms else GROWTH * self._changed_bps
-            self.wanted_bps = 1.02 * max(step_bps * RAISE_MARGIN + audio_bps * AUDIO_MARGIN, news_bps)
+        if step_bps is not None:  # a little more than is asked for below
+            whole_bps = step_bps + audio_bps
+            news_bps = GROWTH * self._mark_bps if now_ms - self._fell_ms < self._wait_ms else 0.0
+            self.wanted_bps = 1.05 * max(whole_bps * RAISE_MARGIN, whole_bps / PROVEN_SHARE, news_bps)
 
     def _may_raise(self, now_ms: float) -> bool:
-        since_ms = now_ms - self._changed_ms
-        news = self._room.smallest >= GROWTH * self._changed_bps
-        return since_ms >= self._wait_ms or (news and since_ms >= SETTLE_MS)
+        young = now_ms - self._born_ms < YOUNG_MS
+        after_fall = self._fell_ms == self._changed_ms and not young
+        if now_ms - self._changed_ms < (FIRST_TRY_MS if after_fall else SETTLE_MS):
+            return False
+        return self._room.smallest >= GROWTH * self._mark_bps or now_ms - self._fell_ms >= self._wait_ms
 
     def _limits(self, estimate: DownEstimate, audio_bps: float, now_ms: float) -> tuple[float, float]:
         """What may stay and what may be added to, for pictures."""
@@ -92,23 +103,26 @@ class Viewer:
             return unknown, unknown
         for recent in (self._short, self._long, self._room):
             recent.add(estimate.bps, now_ms)
+        if self._fell_ms == self._changed_ms:  # far below where something was added in vain, the path has become another one
+            self._mark_bps = min(self._mark_bps, OTHER_PATH * self._room.smallest)
         keep_bps = float(estimate.bps)
         if not estimate.lossy:
             keep_bps = max(min(self._short.largest, keep_bps * SHORT_DIP), min(self._long.largest, keep_bps * LONG_DIP))
             if now_ms - self._raised_ms < FRESH_MS:
-                keep_bps = max(keep_bps, min(self._changed_bps, estimate.bps * FRESH_DIP))
+                keep_bps = max(keep_bps, min(self._raised_bps, estimate.bps * FRESH_DIP))
         return max(0.0, keep_bps - audio_bps), max(0.0, (self._room.smallest - audio_bps) / RAISE_MARGIN)
 
     def _note_change(self, fell: bool, now_ms: float) -> None:
-        room_bps = self._short.largest if fell else self._room.smallest
-        if fell and now_ms - self._raised_ms < SHORT_LIVED_MS:
-            self._wait_ms = min(MAX_WAIT_MS, self._wait_ms * 2)
-            room_bps = max(room_bps, self._changed_bps)  # that much was not enough
-        elif fell:
-            self._wait_ms = WAIT_MS
-        else:
-            self._raised_ms = now_ms
-        self._changed_ms, self._changed_bps = now_ms, room_bps
+        self._changed_ms = now_ms
+        if not fell:
+            self._raised_ms, self._raised_bps = now_ms, self._room.smallest
+            return
+        if now_ms - self._raised_ms < SHORT_LIVED_MS:
+            self._wait_ms, self._mark_bps = min(MAX_WAIT_MS, self._wait_ms * 2), self._raised_bps
+            self._raised_ms = now_ms - SHORT_LIVED_MS  # what falls now as well falls for the same reason
+        elif now_ms - self._fell_ms > SHORT_LIVED_MS:
+            self._wait_ms, self._mark_bps = WAIT_MS, 0.0
+        self._fell_ms = now_ms
 
 
 def _levels(demands: Sequence[Demand], chosen: Mapping[str, str]) -> dict[str, int]:
