@@ -53,7 +53,7 @@ class Place:
 class Leg:
     """One connection of a client: its transport and the descriptions exchanged over it."""
 
-    def __init__(self, place: Place, *, offers: bool = False) -> None:
+    def __init__(self, place: Place, *, offers: bool = False, rtx: bool = True) -> None:
         self.endpoint = Endpoint(controlling=offers, network=place.network, certificate=place.certificate)
         self.on_agreed: Callable[[sdp.Session, sdp.Session], None] = lambda _server, _client: None
         self.ssrcs: Mapping[str, int] = {}
@@ -61,6 +61,7 @@ class Leg:
         self._session_id = secrets.randbits(31)
         self._version = 0
         self._started = False
+        self._rtx = rtx
         self._server: sdp.Session | None = None
 
     async def offer(self) -> str:
@@ -91,7 +92,7 @@ class Leg:
         if self._server is None:
             await self.endpoint.gather()
         self._server = server = sdp.parse(text)
-        lines = sdp.answered_lines(server, self.ssrcs, self.stream)
+        lines = sdp.answered_lines(server, self.ssrcs, self.stream, rtx=self._rtx)
         side = self.endpoint.local
         answered = TransportSide(side.ufrag, side.pwd, side.fingerprint, side.candidates, "active")
         self.on_agreed(server, sdp.Session(answered, lines))

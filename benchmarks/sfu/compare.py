@@ -133,7 +133,7 @@ def main() -> None:
     options = [
         f"--publishers={given.publishers}", f"--subscribers={given.subscribers}", f"--seconds={given.seconds}",
         f"--warm-up={given.warm_up}", f"--loss={given.loss}", f"--server-core={given.server_core}",
-        f"--load-core={given.load_core}", *(["--unpinned"] if given.unpinned else []),
+        f"--load-core={given.load_core}", *(["--unpinned"] if given.unpinned else []), *(["--no-rtx"] if given.no_rtx else []),
     ]  # fmt: skip
     runs: list[Run] = []
     for round_number in range(1, given.rounds + 1):

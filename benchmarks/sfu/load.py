@@ -45,6 +45,7 @@ class Plan:
     seconds: float
     warm_up_s: float
     loss: float
+    rtx: bool
     server_core: int | None
     load_core: int | None
 
@@ -85,7 +86,7 @@ async def run(plan: Plan) -> dict[str, Any]:
 
 async def _measured(plan: Plan, server: Server, place: Place) -> dict[str, Any]:
     sources = Sources(plan, place)
-    subscribers = [Subscriber(Leg(place), is_witness=n == 0, loss=plan.loss) for n in range(plan.subscribers)]
+    subscribers = [Subscriber(Leg(place, rtx=plan.rtx), is_witness=n == 0, loss=plan.loss) for n in range(plan.subscribers)]
     feedback = asyncio.create_task(give_feedback(subscribers))
     try:
         await sources.start(server)
@@ -183,6 +184,7 @@ async def _window(plan: Plan, server: Server, sources: Sources, subscribers: lis
     return {
         "seconds": round(wall_s, 2),
         "loss": plan.loss,
+        "rtx": plan.rtx,
         "srtp": witness.leg.srtp_profile,
         "in_packets_per_s": round(sent / wall_s, 1),
         "in_mbps": round(octets * 8 / wall_s / 1e6, 3),
@@ -219,6 +221,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=8.0, help="measured time")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds between the last join and the measurement")
     parser.add_argument("--loss", type=float, default=0.0, help="share of packets each subscriber loses (and NACKs)")
+    parser.add_argument("--no-rtx", action="store_true", help="subscribers refuse RTX: no probes, plain retransmissions")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--unpinned", action="store_true", help="leave the placement to the system")
@@ -228,7 +231,7 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> None:
     given = arguments().parse_args()
     plan = Plan(
-        given.server, given.publishers, given.subscribers, given.seconds, given.warm_up, given.loss,
+        given.server, given.publishers, given.subscribers, given.seconds, given.warm_up, given.loss, not given.no_rtx,
         None if given.unpinned else given.server_core, None if given.unpinned else given.load_core,
     )  # fmt: skip
     print(json.dumps(asyncio.run(run(plan)), ensure_ascii=False))

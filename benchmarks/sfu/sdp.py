@@ -66,18 +66,18 @@ def offered_lines(ssrcs: Mapping[str, int], stream: str) -> tuple[Line, ...]:
     )  # fmt: skip
 
 
-def answered_lines(offer: Session, ssrcs: Mapping[str, int], stream: str) -> tuple[Line, ...]:
-    """Receive everything offered, with RTX; send each kind of `ssrcs`, without, on the first m-line that asks for it."""
+def answered_lines(offer: Session, ssrcs: Mapping[str, int], stream: str, *, rtx: bool = True) -> tuple[Line, ...]:
+    """Receive everything offered, with RTX or without; send each kind of `ssrcs` on the first m-line that asks for it."""
     left = dict(ssrcs)
-    return tuple(_answered(line, left, stream) for line in offer.lines)
+    return tuple(_answered(line, left, stream, rtx=rtx) for line in offer.lines)
 
 
-def _answered(line: Line, left: dict[str, int], stream: str) -> Line:
+def _answered(line: Line, left: dict[str, int], stream: str, *, rtx: bool) -> Line:
     ssrc = left.pop(line.kind, None) if line.direction == "recvonly" else None
     direction = "sendonly" if ssrc is not None else "recvonly" if line.direction in {"sendonly", "sendrecv"} else "inactive"
     return replace(
         line, direction=direction, ssrc=ssrc, stream=stream, track=f"{stream}-{line.kind}", rtx_ssrc=None,
-        rtx_payload_type=line.rtx_payload_type if direction == "recvonly" else None,
+        rtx_payload_type=line.rtx_payload_type if rtx and direction == "recvonly" else None,
         feedback=tuple(name for name in FEEDBACK[line.kind] if name in line.feedback),
         extensions={uri: number for uri, number in line.extensions.items() if uri in EXTENSIONS[line.kind]},
     )  # fmt: skip
