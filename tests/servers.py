@@ -9,10 +9,11 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy import text
@@ -176,17 +177,27 @@ verbose
 
 @pytest.fixture(scope="session")
 def relay_server() -> Iterator[Relay]:
-    """A coturn of our own with UDP, TCP and TLS; the secret stands in its file, not in a command line."""
+    """A coturn of our own with UDP, TCP and TLS."""
+    with relay_of(lambda values: RELAY_CONF.format(**values)) as relay:
+        yield relay
+
+
+@contextmanager
+def relay_of(conf: Callable[[dict[str, Any]], str]) -> Iterator[Relay]:
+    """A coturn with this configuration; the secret stands in its file, not in a command line."""
     program = shutil.which("turnserver") or missing("coturn (turnserver)")
     folder = Path(tempfile.mkdtemp(prefix="court-relay-", dir="/tmp"))
     certificate, key = trial_certificate(folder / "keys", ("localhost", "127.0.0.1"), SystemClock().now())
     relay = Relay(free_port(), free_port(), new_id("secret"), certificate, folder / "log")
-    conf = folder / "turnserver.conf"
     low = 30_000 + os.getpid() % 2_000
-    values = {"port": relay.port, "tls_port": relay.tls_port, "low": low, "high": low + 300, "secret": relay.secret}
-    conf.write_text(RELAY_CONF.format(**values, cert=certificate, key=key, folder=folder))
+    values = {
+        "port": relay.port, "tls_port": relay.tls_port, "low": low, "high": low + 300, "secret": relay.secret,
+        "cert": certificate, "key": key, "folder": folder,
+    }  # fmt: skip
+    (folder / "turnserver.conf").write_text(conf(values))
     with relay.log_file.open("wb") as output:
-        process = subprocess.Popen([program, "-c", str(conf)], stdout=output, stderr=subprocess.STDOUT, cwd=folder)
+        command = [program, "-c", str(folder / "turnserver.conf")]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
     try:
         _await_port(relay.port, process)
         _await_port(relay.tls_port, process)
