@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SMALL_TILES = "[data-role=focus] { display: none !important; }"
 """Without the large picture in the middle the judge is shown on the bench alone."""
 LOOK_S = 0.1
-SWITCHED_WITHIN_S = 10.0
+SWITCHED_WITHIN_S = 30.0  # the estimate of the path has to grow first
+AFTERWARDS_S = 2.0
 FREEZE_S = 1.0
 SLACK_S = 1.0  # two cores that encode, forward and decode at once
 
@@ -36,21 +38,21 @@ async def three_layers_go_up(person: Person) -> None:
     assert [layers[rid]["frameHeight"] for rid in ("l", "m", "h")] == [180, 360, 720]
 
 
-async def switches(viewer: Person, source: Person, wanted: Any) -> tuple[float, float]:
-    """Seconds until the height of the decoded picture is as wanted, and the longest pause between two frames meanwhile."""
+async def switches(viewer: Person, source: Person, wanted: Callable[[float], bool]) -> tuple[float, float]:
+    """Seconds until a newly decoded picture is as high as wanted, and the longest pause between frames until a while after."""
     began = last_frame = monotonic()
-    frames, pause = -1, 0.0
-    while True:
-        picture = await picture_of(viewer, source)
-        now = monotonic()
-        if picture.get("framesDecoded", 0) != frames:
-            frames, last_frame = picture.get("framesDecoded", 0), now
-        pause = max(pause, now - last_frame)
-        if wanted(picture.get("frameHeight", 0)):
-            return now - began, pause
-        if now - began > SWITCHED_WITHIN_S:
-            pytest.fail(f"still {picture.get('frameHeight')} lines after {SWITCHED_WITHIN_S:.0f} s")
+    frames, pause, switched = (await picture_of(viewer, source)).get("framesDecoded", 0), 0.0, 0.0
+    while not switched or monotonic() - began < switched + AFTERWARDS_S:
         await asyncio.sleep(LOOK_S)
+        picture, now = await picture_of(viewer, source), monotonic()
+        if picture.get("framesDecoded", 0) != frames:
+            frames, last_frame = picture["framesDecoded"], now
+            if not switched and wanted(picture["frameHeight"]):
+                switched = now - began
+        pause = max(pause, now - last_frame)
+        if not switched and now - began > SWITCHED_WITHIN_S:
+            pytest.fail(f"still {picture.get('frameHeight')} lines after {SWITCHED_WITHIN_S:.0f} s")
+    return switched, pause
 
 
 async def hide_page(person: Person, hidden: bool) -> None:
@@ -85,12 +87,12 @@ async def test_a_small_tile_gets_the_small_layer_a_large_one_the_large_and_a_hid
     chromium()
     async with in_session(tmp_path, ["plaintiff"], {"presiding_judge": Camera(LARGE, 10)}) as scene:
         judge, plaintiff = await sizes(scene)
-        await switches(plaintiff, judge, lambda height: height >= 360)
+        first_s, _ = await switches(plaintiff, judge, lambda height: height >= 360)
         style = await plaintiff.page.add_style_tag(content=SMALL_TILES)
         down_s, _ = await switches(plaintiff, judge, lambda height: 0 < height <= 180)
         await style.evaluate("node => node.remove()")
         up_s, pause_s = await switches(plaintiff, judge, lambda height: height >= 360)
-        print(f"to the small layer {down_s:.2f} s, to the large layer {up_s:.2f} s, longest pause {pause_s:.2f} s")
+        print(f"large after {first_s:.2f} s, to the small layer {down_s:.2f} s, to the large layer {up_s:.2f} s, longest pause {pause_s:.2f} s")
         assert pause_s < FREEZE_S + SLACK_S
         await hide_page(plaintiff, hidden=True)
         await nothing_seen_but_heard(plaintiff, judge)

@@ -51,7 +51,7 @@ def two_paths() -> Iterator[TwoPaths]:
     try:
         ip("netns", "add", name)
         ip("-n", name, "link", "set", "lo", "up")
-        ip("addr", "add", f"{COURT}/32", "dev", "lo")
+        ip("addr", "replace", f"{COURT}/32", "dev", "lo")  # one that was killed may have left it
         for number, way in enumerate(("first", "second"), 1):
             here = f"c{os.getpid()}{way[0]}"
             ip("link", "add", here, "type", "veth", "peer", "name", way, "netns", name)
