@@ -47,13 +47,15 @@ class Endpoint:
 
     `on_rtp(packet, arrival_ms)` and `on_rtcp(packet)` get decrypted bytes; arrival_ms is monotonic. `drop`, when set,
     sees every encrypted datagram and may lose it before decryption (a retransmission of a packet that was decrypted and
-    then thrown away would be refused as a replay). `on_state` hears "connected", "failed" and "closed".
+    then thrown away would be refused as a replay). `on_state` hears "connected", "failed" and "closed", `on_path` that media
+    now goes another way: what was learnt of the old path says nothing about it.
     """
 
     def __init__(self, controlling: bool, network: Network | None = None, certificate: Certificate | None = None) -> None:
         self.on_rtp: Callable[[bytes, float], None] = _ignore_rtp
         self.on_rtcp: Callable[[bytes], None] = _ignore_rtcp
         self.on_state: Callable[[str], None] = _ignore_state
+        self.on_path: Callable[[], None] = _ignore_path
         self.drop: Callable[[bytes], bool] | None = None
         self.state = "new"
         self.heard_ms = 0.0  # monotonic time of the last authenticated packet or consent
@@ -67,6 +69,7 @@ class Endpoint:
         self._dtls = _RawDtlsTransport(self._ice, [self._certificate.rtc])
         self._dtls.endpoint = self
         self.outlet = Outlet()
+        self._path: object | None = None
         self._restarting = False
         self._decrypt: Callable[[bytes], bytes]
         self._decrypt_rtcp: Callable[[bytes], bytes]
@@ -156,6 +159,9 @@ class Endpoint:
         if path is None or self.state != "connected":
             self._shut()
             return
+        if path is self._path:
+            return
+        moved, self._path = self._path is not None, path
         transport, self._remote_address = path.protocol.transport, path.remote_addr
         udp = getattr(transport, "_sock", None)
         if udp is None:  # a relay of the client's side wraps what it sends
@@ -164,10 +170,12 @@ class Endpoint:
         else:
             self.outlet.open(_session_address(self._dtls._tx_srtp), self._dtls._tx_srtp, udp, path.remote_addr)  # noqa: SLF001
             self._sendto = udp.sendto
+        if moved:
+            self.on_path()
 
     def _shut(self) -> None:
         self.outlet.shut()
-        self._sendto = None
+        self._sendto = self._path = None
 
     def _datagram(self, data: bytes) -> bool:
         """Decrypt one datagram of the SRTP range; anything that fails authentication is dropped and counted."""
@@ -272,3 +280,6 @@ def _ignore_rtcp(_packet: bytes) -> None: ...
 
 
 def _ignore_state(_state: str) -> None: ...
+
+
+def _ignore_path() -> None: ...
