@@ -46,12 +46,13 @@ class Reading:
 class Person:
     """Somebody in the room; comes back as a new peer with new connections."""
 
-    def __init__(self, name: str, phase: float, place: Place, worker: CourtWorker) -> None:
+    def __init__(self, name: str, phase: float, place: Place, worker: CourtWorker, *, rtx: bool) -> None:
         self.name = name
         self.sent = self.received = 0  # over earlier connections
         self.subscriber: Subscriber | None = None
         self._phase = phase
         self._place = place
+        self._rtx = rtx
         self._worker = worker
         self._publisher: Publisher | None = None
         self._participant: Participant | None = None
@@ -60,7 +61,7 @@ class Person:
     async def join(self) -> float:
         """Come in; returns the milliseconds from the connect command to the first packet. Raises TimeoutError."""
         self._publisher = Publisher(Leg(self._place), self._phase)
-        self.subscriber = Subscriber(Leg(self._place))
+        self.subscriber = Subscriber(Leg(self._place, rtx=self._rtx))
         asked_ms = now_ms()
         self._participant = await self._worker.join(self.name, self._publisher.leg, self.subscriber.leg)
         self._sending = asyncio.create_task(self._publisher.run())
@@ -150,12 +151,14 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
             await worker.open()
             names = [f"person{n}" for n in range(given.people)]
             await worker.grant(names, {name: [other for other in names if other != name] for name in names})
-            room = Room([Person(name, n / len(names), place, worker) for n, name in enumerate(names)], worker)
+            rtx = not given.no_rtx
+            room = Room([Person(name, n / len(names), place, worker, rtx=rtx) for n, name in enumerate(names)], worker)
             await sit(room, given.minutes * 60, given.rejoin_every)
         finally:
             await worker.close()
     return {
         "people": given.people, "minutes": given.minutes, "recorded": not given.unrecorded, "rejoin_every_s": given.rejoin_every,
+        "rtx": not given.no_rtx,
         **results(room), "reports": worker.signaling.counts,
         "probe_before_ms": round(before_ms, 1), "probe_after_ms": round(probe_ms(core), 1),
     }  # fmt: skip
@@ -234,6 +237,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rejoin-every", type=float, default=20.0, help="seconds; 0: everyone stays")
     parser.add_argument("--unrecorded", action="store_true", help="without recorder and tap")
+    parser.add_argument("--no-rtx", action="store_true", help="nobody accepts RTX: no probes, plain retransmissions")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--load-core", type=int, default=1)
     parser.add_argument("--unpinned", action="store_true", help="leave the placement to the system")

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from benchmarks.sfu.compare import one_run
 from benchmarks.sfu.meter import cores_available
 
 
@@ -22,15 +23,11 @@ def together(workers: int, options: list[str]) -> dict[str, Any]:
     """Run one room on each of so many workers at once."""
     cores = cores_available()
     spare = cores[workers:] or cores
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.sfu.load", "--server=court", *options,
-             f"--server-core={cores[n % len(cores)]}", f"--load-core={spare[n % len(spare)]}"],
-            stdout=subprocess.PIPE, text=True,
-        )
-        for n in range(workers)
-    ]  # fmt: skip
-    runs = [json.loads(process.communicate()[0].splitlines()[-1]) for process in started]
+    pinned = [[f"--server-core={cores[n % len(cores)]}", f"--load-core={spare[n % len(spare)]}"] for n in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        runs = list(pool.map(lambda on_cores: one_run("court", options + on_cores), pinned))
+    if errors := [run["error"] for run in runs if "error" in run]:
+        sys.exit(f"{len(errors)} of {workers} rooms failed: {errors[0]}")
     packets = sum(run["out_packets_per_s"] for run in runs)
     return {
         "workers": workers,
@@ -66,8 +63,10 @@ def main() -> None:
     parser.add_argument("--publishers", type=int, default=6)
     parser.add_argument("--subscribers", type=int, default=25)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--no-rtx", action="store_true", help="subscribers refuse RTX: no probes, plain retransmissions")
     given = parser.parse_args()
     options = [f"--publishers={given.publishers}", f"--subscribers={given.subscribers}", f"--seconds={given.seconds}"]
+    options += ["--no-rtx"] if given.no_rtx else []
     rows = []
     for workers in map(int, given.workers.split(",")):
         rows.append(together(workers, options))
