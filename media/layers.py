@@ -16,8 +16,11 @@ SINGLE = "single"  # the only layer of sound, of a screen, and of a camera that 
 BEST = RIDS[-1]
 LAYERS = (*RIDS, SINGLE)
 METER_MS = 1_000.0
-SILENT_MS = 500.0  # while other layers of the same camera go on: a stopped one
+LOOK_MS = 250.0
+SILENT_MS = 500.0  # without packets, while others of the same camera show so many pictures: a layer that has stopped
+SILENT_PICTURES = 5
 RETURN_MS = 2_000.0  # a layer that stopped must run so long before it counts again: each change costs a keyframe
+RETURN_GAP_MS = 1_000.0  # without a longer gap
 MAX_EARLY = 512  # packets of about one large keyframe and what follows it until its first packet is repaired
 
 
@@ -30,8 +33,8 @@ class Layer:
     """
 
     __slots__ = (
-        "_fell", "_marks", "_running_ms", "ask_keyframe", "bps", "bytes", "closed", "early", "live", "name", "newest", "newest_ms", "rank",
-        "renditions", "report", "sender", "tails", "waiting",
+        "_fell", "_marks", "_missed", "_pictures", "_running_ms", "_timestamp", "ask_keyframe", "bps", "bytes", "closed",
+        "early", "live", "name", "newest", "newest_ms", "rank", "renditions", "report", "sender", "tails", "waiting",
     )  # fmt: skip
 
     def __init__(self, name: str, ask_keyframe: Callable[[], None], sender: SenderClock) -> None:
@@ -46,25 +49,43 @@ class Layer:
         self.bps = 0
         self.newest = -1  # sequence number; -1 before the first packet
         self.newest_ms = 0.0
+        self._pictures = 0
         self.renditions: tuple[Rendition, ...] = ()
         self.tails: tuple[Rendition, ...] = ()
         self.waiting: set[Member] = set()
         self.early: dict[int, bytes] = {}
         self._fell = False
+        self._missed = 0
         self._running_ms = 0.0
+        self._timestamp = -1
         self._marks: deque[tuple[float, int]] = deque()
 
-    def arrived(self, sequence: int, now_ms: float) -> bool:
+    def arrived(self, sequence: int, timestamp: int, now_ms: float) -> bool:
         """Note a packet; True when the layer has now become live. Old packets do not count: they probe the path too."""
         if (sequence - self.newest) & 0xFFFF >= 0x8000 and self.newest >= 0:
             return False
-        if now_ms - self.newest_ms > SILENT_MS:
+        if timestamp != self._timestamp:
+            self._timestamp = timestamp
+            self._pictures += 1
+        if now_ms - self.newest_ms > RETURN_GAP_MS:
             self._running_ms = now_ms
-        self.newest, self.newest_ms = sequence, now_ms
+        self.newest, self.newest_ms, self._missed = sequence, now_ms, 0
         if self.live or self.closed or (self._fell and now_ms - self._running_ms < RETURN_MS):
             return False
         self.live = True
         return True
+
+    def shown(self) -> int:
+        """Pictures since it was asked last."""
+        pictures, self._pictures = self._pictures, 0
+        return pictures
+
+    def has_stopped(self, pictures: int, now_ms: float) -> bool:
+        """Told how many pictures the camera has shown in any layer since it was asked last."""
+        if now_ms - self.newest_ms <= LOOK_MS:
+            return False
+        self._missed += pictures
+        return self.live and self._missed >= SILENT_PICTURES and now_ms - self.newest_ms > SILENT_MS
 
     def fall(self) -> None:
         """It has stopped."""

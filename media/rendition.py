@@ -77,12 +77,26 @@ class Mapping:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A layer that the stream has left: what of it was sent until `last` may still be repaired, for a while."""
+
+    mapping: Mapping
+    last: int
+    until_ms: float
+
+    def holds(self, layer: Layer, sequence: int) -> bool:
+        mapping = self.mapping
+        before_the_change = (self.last - sequence) & 0xFFFF < TAIL_PACKETS
+        return mapping.layer is layer and before_the_change and (mapping.first < 0 or mapping.has_begun(sequence))
+
+
 class Rendition:
     """`endpoints` get every packet that write() makes; `receivers` get its sender reports."""
 
     __slots__ = (
         "_last_ms", "_last_sequence", "_last_timestamp", "_make_fan_out", "_moment", "_payload_type", "_rate_hz",
-        "_resumed_ids", "_tail", "_tail_last", "_tail_until_ms", "cache", "endpoints", "fan_out", "mapping", "receivers",
+        "_resumed_ids", "_tails", "cache", "endpoints", "fan_out", "mapping", "receivers",
         "ssrc",
     )  # fmt: skip
 
@@ -101,13 +115,15 @@ class Rendition:
         self._last_ms = 0.0
         self._moment: tuple[SenderClock, float, int] | None = None
         self._resumed_ids = (-1, -1)
-        self._tail: Mapping | None = None
-        self._tail_last = 0
-        self._tail_until_ms = 0.0
+        self._tails: tuple[Tail, ...] = ()
 
     @property
     def layer(self) -> Layer | None:
         return self.mapping.layer if self.mapping is not None else None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._last_sequence >= 0
 
     @property
     def next_sequence(self) -> int:
@@ -134,14 +150,12 @@ class Rendition:
             self._last_timestamp = (header[3] + mapping.ticks) & 0xFFFFFFFF
         return packet
 
-    def write_late(self, header: Header, payload: bytes, arrival_ms: float) -> bytes | None:
-        """A packet of the layer before: only what was sent before the change is still this stream's."""
-        tail, sequence = self._tail, header[2]
-        if tail is None or (self._tail_last - sequence) & 0xFFFF >= TAIL_PACKETS:
-            return None
-        if tail.first >= 0 and not tail.has_begun(sequence):
-            return None
-        return self._put(tail, header, payload, send_time_of(arrival_ms))
+    def write_late(self, layer: Layer, header: Header, payload: bytes, arrival_ms: float) -> bytes | None:
+        """A packet of a layer before: only what was sent before the change is still this stream's."""
+        for tail in self._tails:
+            if tail.holds(layer, header[2]) and arrival_ms <= tail.until_ms:
+                return self._put(tail.mapping, header, payload, send_time_of(arrival_ms))
+        return None
 
     def _put(self, mapping: Mapping, header: Header, payload: bytes, send_time: int) -> bytes:
         first, second, sequence, timestamp = header
@@ -200,7 +214,7 @@ class Rendition:
         other.cache = self.cache.copy()
         other.mapping = self.mapping
         other._last_sequence, other._last_timestamp, other._last_ms = self._last_sequence, self._last_timestamp, self._last_ms
-        other._moment, other._resumed_ids = self._moment, self._resumed_ids
+        other._moment, other._resumed_ids, other._tails = self._moment, self._resumed_ids, self._tails
         return other
 
     def begin(self, layer: Layer) -> None:
@@ -214,8 +228,8 @@ class Rendition:
             self.begin(layer)
             return
         if self.mapping is not None and not self.mapping.layer.closed:
-            self._tail, self._tail_until_ms = self.mapping, arrival_ms + TAIL_MS
-            self._tail_last = (self._last_sequence - self.mapping.sequences) & 0xFFFF
+            last = (self._last_sequence - self.mapping.sequences) & 0xFFFF
+            self._tails = (*self._recent_tails(arrival_ms), Tail(self.mapping, last, arrival_ms + TAIL_MS))
         picture_id, tl0 = _ids_of(payload) if self._payload_type == VP8_PT else (-1, -1)
         self.mapping = Mapping(
             layer,
@@ -242,11 +256,13 @@ class Rendition:
                 ahead = between
         return (position.timestamp + max(1, ahead)) & 0xFFFFFFFF
 
-    def tail_layer(self, now_ms: float) -> Layer | None:
-        """The layer before, while repairs of it may still come."""
-        if self._tail is not None and now_ms > self._tail_until_ms:
-            self._tail = None
-        return self._tail.layer if self._tail is not None else None
+    def tail_layers(self, now_ms: float) -> set[Layer]:
+        """The layers before, of which repairs may still come."""
+        self._tails = self._recent_tails(now_ms)
+        return {tail.mapping.layer for tail in self._tails}
+
+    def _recent_tails(self, now_ms: float) -> tuple[Tail, ...]:
+        return tuple(tail for tail in self._tails if now_ms <= tail.until_ms)
 
 
 class Member:
@@ -267,7 +283,7 @@ class Member:
     def join(self, rendition: Rendition) -> None:
         """Get `rendition` from now on, and nothing of what it was before."""
         self.rendition, self.position = rendition, None
-        self._since = rendition.next_sequence
+        self._since = rendition.next_sequence if rendition.has_begun else None
 
     def pause(self) -> None:
         """Get nothing; the stream will go on from where it stands now."""

@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media.keyframes import starts_keyframe
-from media.layers import BEST, SILENT_MS, SINGLE, Layer, nearest
+from media.layers import BEST, LOOK_MS, SINGLE, Layer, nearest
 from media.rendition import FanOutMaker, Header, Member, Position, Rendition, Subscriber
 from media.rtp_time import SenderClock
 from media.sdp import CLOCK_RATES_HZ, PAYLOAD_TYPES
-
-LOOK_MS = 250.0
 
 
 class Selection:
@@ -36,7 +34,7 @@ class Selection:
         self._wants: dict[ParticipantId, str | None] = {}
         self._left: dict[ParticipantId, Member] = {}
         self._look_ms = 0.0
-        self._now_ms = self._flows_since_ms = 0.0
+        self._now_ms = 0.0
 
     # --- layers ----------------------------------------------------------------------------
 
@@ -66,12 +64,10 @@ class Selection:
         """Small to large."""
         return sorted((layer for layer in self.layers.values() if layer.live), key=lambda layer: layer.rank)
 
-    def note(self, layer: Layer, sequence: int, now_ms: float) -> None:
+    def note(self, layer: Layer, sequence: int, timestamp: int, now_ms: float) -> None:
         """A packet of this layer has come: it is live. A few times a second the others are looked at too."""
-        if now_ms - self._now_ms > SILENT_MS:
-            self._flows_since_ms = now_ms  # nothing came of any layer: that is no sign against one of them
         self._now_ms = now_ms
-        if layer.arrived(sequence, now_ms):
+        if layer.arrived(sequence, timestamp, now_ms):
             self._plan()
             self.on_changed()
         if now_ms >= self._look_ms:
@@ -80,10 +76,11 @@ class Selection:
     def _look(self, now_ms: float) -> None:
         """Measure, notice layers that have stopped, ask again for keyframes."""
         self._look_ms = now_ms + LOOK_MS
+        shown = max((layer.shown() for layer in self.layers.values()), default=0)
         stopped = False
         for layer in self.layers.values():
             layer.measure(now_ms)
-            if layer.live and now_ms - max(layer.newest_ms, self._flows_since_ms) > SILENT_MS:
+            if layer.has_stopped(shown, now_ms):
                 layer.fall()
                 stopped = True
         if stopped:
@@ -94,7 +91,7 @@ class Selection:
             if layer.waiting:
                 layer.ask_keyframe()
             if layer.tails:
-                layer.tails = tuple(rendition for rendition in layer.tails if rendition.tail_layer(now_ms) is layer)
+                layer.tails = tuple(rendition for rendition in layer.tails if layer in rendition.tail_layers(now_ms))
 
     # --- members ---------------------------------------------------------------------------
 
@@ -182,7 +179,7 @@ class Selection:
             )
         for layer in self.layers.values():
             layer.renditions = tuple(rendition for rendition in renditions if rendition.layer is layer)
-            layer.tails = tuple(rendition for rendition in renditions if rendition.tail_layer(self._now_ms) is layer)
+            layer.tails = tuple(rendition for rendition in renditions if layer in rendition.tail_layers(self._now_ms))
 
     # --- change of layer -------------------------------------------------------------------
 

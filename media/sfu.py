@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Mapping
 from hearing.audience import Grant, GrantTable, Kind
 from hearing.model import ParticipantId
 from media import rtcp
-from media.aiortc_bridge import now_ms
 from media.fanout import FanOut
 from media.layers import Layer
 from media.metrics import traffic
 from media.rendition import FanOutMaker, Rendition, Subscriber
 from media.rendition import Mapping as RenditionMapping
-from media.rtp_rewrite import FIRST_WORDS, payload_offset, sent_again, timestamp_of
+from media.rtp_rewrite import FIRST_WORDS, payload_offset, timestamp_of
 from media.rtp_time import SenderClock, TrackClock, ntp_to_ms
 from media.sdp import CLOCK_RATES_HZ
 from media.selection import Selection
@@ -85,7 +84,7 @@ class Track:
         counts = self.traffic
         counts.packets_in += 1
         counts.bytes_in += len(incoming)
-        self._selection.note(layer, header[2], arrival_ms)
+        self._selection.note(layer, header[2], header[3], arrival_ms)
         payload = incoming[offset:]
         early = self._selection.meet(layer, header, payload, incoming, arrival_ms) if layer.waiting else ()
         for rendition in layer.renditions:
@@ -99,7 +98,7 @@ class Track:
                 if rendition is self._record.rendition:
                     self._to_listeners(rendition, packet, arrival_ms)
         for rendition in layer.tails:
-            packet = rendition.write_late(header, payload, arrival_ms)
+            packet = rendition.write_late(layer, header, payload, arrival_ms)
             if packet is not None:
                 self._send(rendition, packet, arrival_ms)
         for late in early:
@@ -196,13 +195,6 @@ class Track:
         """The newest packets this receiver was sent, oldest first: to send again as probes."""
         member = self._selection.members.get(receiver_id)
         return member.latest(count) if member is not None else []
-
-    def resend(self, receiver_id: ParticipantId, sequences: Iterable[int]) -> None:
-        """Answer a NACK without RTX: only to someone who is granted the track now, and nothing from before that grant."""
-        receiver = self.receivers.get(receiver_id)
-        if receiver is not None:
-            for packet in self.sent(receiver_id, sequences):
-                receiver.send_rtp(sent_again(packet, now_ms()))
 
     def request_keyframe(self, receiver_id: ParticipantId | None = None) -> None:
         """Of the layer this receiver gets, or of what the listeners get; throttled by the source's connection."""

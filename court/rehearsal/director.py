@@ -124,10 +124,10 @@ class Director:
     def _make(self, person: Person) -> Robot:
         local = "//127.0.0.1:" in self._base_url or "//localhost:" in self._base_url
         network = Network(addresses=("127.0.0.1",)) if local else Network()
-        picture = TestPicture(person.key, ZoneInfo("Asia/Shanghai")) if person.video else None
+        pictures = {"": TestPicture(person.key, ZoneInfo("Asia/Shanghai"))} if person.video else {}
         door = Door(self._base_url, trust_any_certificate=local)
         self._exits.push_async_callback(door.session.close)
-        robot = Robot(person, door, MediaSender(person.key, self._clock, picture), network, self._clock)
+        robot = Robot(person, door, MediaSender(person.key, self._clock, pictures), network, self._clock)
         self.robots[person.key] = robot
         return robot
 

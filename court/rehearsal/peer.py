@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from court.rehearsal.loss import lose
 from court.rehearsal.rtp import Reception, receiver_report
 from court.rehearsal.sender import MediaSender
 from hearing.audience import Kind
 from media.aiortc_bridge import Endpoint
-from media.sdp import Description, answer_to, parse, write
+from media.sdp import Description, Sending, answer_to, parse, write
 from media.settings import Network
 
 REPORT_EVERY_S = 1.0
@@ -43,12 +44,15 @@ class RobotPeer:
     `on_lost` is called once when a connection that was meant to last has failed.
     """
 
-    def __init__(self, sender: MediaSender, received: Received, network: Network, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, sender: MediaSender, received: Received, network: Network, on_lost: Callable[[], None], loss: float = 0.0
+    ) -> None:
         self.peer_id = ""
         self._sender = sender
         self._received = received
         self._network = network
         self._on_lost = on_lost
+        self._loss = loss
         self._connections: dict[str, _Connection] = {}
         self._receptions: dict[int, Reception] = {}
         self._sources: dict[int, tuple[str, Kind]] = {}
@@ -70,12 +74,14 @@ class RobotPeer:
             self._sender.use(known.endpoint, offer)
         else:
             self._learn_sources(offer)
-        sending = self._sender.ssrcs if connection == "up" else {}
+        sending = self._sender.sending if connection == "up" else Sending()
         return write(known.session_id, known.version, answer_to(offer, known.endpoint.local, sending))
 
     async def _open(self, connection: str, offer: Description) -> _Connection:
         endpoint = Endpoint(controlling=False, network=self._network)
         endpoint.drop = self._count_datagram
+        if self._loss:
+            lose(endpoint, self._loss, connection)
         endpoint.on_state = self._state_changed
         if connection == "down":
             endpoint.on_rtp = self._take

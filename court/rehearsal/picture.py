@@ -17,17 +17,18 @@ BIT_RATE_BPS = 60_000
 
 
 class TestPicture:
-    """Draws and encodes one participant's picture. `label` is ASCII (the participant's key in the script)."""
+    """Draws and encodes one participant's picture. `label` is ASCII (the participant's key in the script); `scale` enlarges."""
 
     __test__ = False  # not a test class, whatever its name begins with
 
-    def __init__(self, label: str, zone: ZoneInfo) -> None:
+    def __init__(self, label: str, zone: ZoneInfo, scale: int = 1) -> None:
         self._label = label
         self._zone = zone
+        self._scale = scale
         self._frames = 0
         self._encoder = av.CodecContext.create("libvpx", "w")
-        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        self._encoder.bit_rate = BIT_RATE_BPS
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = WIDTH * scale, HEIGHT * scale, "yuv420p"
+        self._encoder.bit_rate = BIT_RATE_BPS * scale**2
         self._encoder.framerate = Fraction(FRAMES_PER_S)
         self._encoder.options = {
             "deadline": "realtime",
@@ -52,4 +53,4 @@ class TestPicture:
         draw.text((10, 20), self._label, fill=(244, 238, 224), font_size=16)
         draw.text((10, 55), f"{local:%H:%M:%S}.{local.microsecond // 100_000}", fill=(244, 238, 224), font_size=24)
         draw.rectangle((10, 100, 10 + (WIDTH - 20) * local.microsecond // 1_000_000, 108), fill=(176, 48, 48))
-        return image
+        return image.resize((WIDTH * self._scale, HEIGHT * self._scale)) if self._scale > 1 else image

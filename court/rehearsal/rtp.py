@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from media.sdp import LEVEL_EXTENSION, MID_EXTENSION, OPUS_PT, VP8_PT
+from media.rtp_rewrite import payload_of, sequence_of, timestamp_of
+from media.sdp import (
+    LEVEL_EXTENSION,
+    MID_EXTENSION,
+    OPUS_PT,
+    REPAIRED_RID_EXTENSION,
+    RID_EXTENSION,
+    RTX_PT,
+    VP8_PT,
+)
 
 MAX_PAYLOAD_BYTES = 1100  # leaves room for headers and the SRTP trailer below a 1200-byte path
 _NTP_EPOCH = datetime(1900, 1, 1, tzinfo=UTC)
@@ -35,9 +44,11 @@ def audio_packet(sequence: int, timestamp: int, ssrc: int, mid: str, level_dbov:
     return _header(OPUS_PT, sequence, timestamp, ssrc, marker=False) + _extensions(_mid(mid) + level) + payload
 
 
-def video_packets(sequence: int, timestamp: int, ssrc: int, mid: str, picture_id: int, frame: bytes) -> Iterator[bytes]:
+def video_packets(
+    sequence: int, timestamp: int, ssrc: int, mid: str, picture_id: int, frame: bytes, rid: str = ""
+) -> Iterator[bytes]:
     """One VP8 frame in as many packets as it needs, numbered from `sequence` (payload descriptor: RFC 7741 4.2)."""
-    extension = _extensions(_mid(mid))
+    extension = _extensions(_mid(mid) + _name(RID_EXTENSION, rid))
     pieces = [frame[i : i + MAX_PAYLOAD_BYTES] for i in range(0, len(frame), MAX_PAYLOAD_BYTES)]
     for index, piece in enumerate(pieces):
         descriptor = struct.pack("!BBH", 0x80 | (0x10 if index == 0 else 0), 0x80, 0x8000 | (picture_id & 0x7FFF))
@@ -50,9 +61,21 @@ def _header(payload_type: int, sequence: int, timestamp: int, ssrc: int, *, mark
     return struct.pack("!BBHII", first, (0x80 if marker else 0) | payload_type, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc)
 
 
+def retransmission(packet: bytes, sequence: int, ssrc: int, mid: str, rid: str = "") -> bytes:
+    """A packet of video_packets() once more, in the stream of retransmissions (RFC 4588 4, RFC 8852)."""
+    header = _header(RTX_PT, sequence, timestamp_of(packet), ssrc, marker=bool(packet[1] & 0x80))
+    extension = _extensions(_mid(mid) + _name(REPAIRED_RID_EXTENSION, rid))
+    return header + extension + struct.pack("!H", sequence_of(packet)) + payload_of(packet)
+
+
 def _mid(mid: str) -> bytes:
-    encoded = mid.encode("ascii")
-    return bytes([(MID_EXTENSION << 4) | (len(encoded) - 1)]) + encoded
+    return _name(MID_EXTENSION, mid)
+
+
+def _name(extension_id: int, name: str) -> bytes:
+    """A header extension with a name in it; nothing when there is no name."""
+    encoded = name.encode("ascii")
+    return bytes([(extension_id << 4) | (len(encoded) - 1)]) + encoded if encoded else b""
 
 
 def _extensions(elements: bytes) -> bytes:

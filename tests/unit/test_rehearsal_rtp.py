@@ -13,9 +13,12 @@ from court.rehearsal.rtp import (
     audio_packet,
     feedback,
     receiver_report,
+    retransmission,
     sender_report,
     video_packets,
 )
+from media.rtp_rewrite import extension, payload_of, restored
+from media.sdp import REPAIRED_RID_EXTENSION, RID_EXTENSION
 
 
 def test_an_audio_packet_carries_mid_and_level() -> None:
@@ -24,10 +27,10 @@ def test_an_audio_packet_carries_mid_and_level() -> None:
     assert packet[1] == 111
     assert struct.unpack_from("!HII", packet, 2) == (1, 960, 0xDEADBEEF)  # the sequence number wraps
     profile, words = struct.unpack_from("!HH", packet, 12)
-    extension = packet[16 : 16 + 4 * words]
+    elements = packet[16 : 16 + 4 * words]
     assert profile == 0xBEDE
-    assert extension[:2] == bytes([0x10]) + b"0"  # id 1, one byte
-    assert extension[2:4] == bytes([0x20, 0x80 | 42])  # id 2, voice activity, 42 dB below overload
+    assert elements[:2] == bytes([0x10]) + b"0"  # id 1, one byte
+    assert elements[2:4] == bytes([0x20, 0x80 | 42])  # id 2, voice activity, 42 dB below overload
     assert packet[16 + 4 * words :] == b"opus"
 
 
@@ -45,6 +48,16 @@ def test_a_large_frame_is_cut_and_marked_at_its_end() -> None:
     assert all(struct.unpack_from("!H", body, 2)[0] == 0x8005 for body in bodies)
     assert b"".join(body[4:] for body in bodies) == frame
     assert max(len(body) for body in bodies) <= MAX_PAYLOAD_BYTES + 4
+
+
+def test_a_retransmission_holds_the_packet_and_names_its_layer() -> None:
+    *_, lost = video_packets(65_534, 3000, 7, "1", 5, bytes(2_000), "h")
+    again = retransmission(lost, 9, 8, "1", "h")
+    assert (extension(lost, RID_EXTENSION), extension(again, REPAIRED_RID_EXTENSION)) == (b"h", b"h")
+    assert (again[1], struct.unpack_from("!H", again, 2)[0], extension(again, RID_EXTENSION)) == (0x80 | 97, 9, None)
+    original = restored(again, 96, 7)
+    assert original is not None
+    assert (original[1:12], payload_of(original)) == (lost[1:12], payload_of(lost))
 
 
 def test_a_sender_report_tells_the_wall_time_of_an_rtp_time() -> None:

@@ -282,6 +282,7 @@ def test_a_layer_that_stops_is_replaced_by_the_nearest_and_taken_up_again() -> N
     changes: list[tuple[str, ...]] = []
     stage.track.on_layers_changed = lambda track: changes.append(track.live_layers)
     (bob,) = stage.join("b")
+    stage.run(10, but=["l", "m"])  # the largest has shown more pictures than the others
     stage.run(10)
     stage.run(round(SILENT_MS / FRAME_MS) + 10, but=["h"])
     assert stage.track.layer_of(ParticipantId("b")) == "m"
@@ -329,8 +330,9 @@ def test_a_pause_sends_nothing_and_ends_with_a_keyframe() -> None:
     assert paused == pytest.approx(31 * FRAME_MS * 90, abs=100)
 
 
-def test_nothing_from_before_a_grant_can_be_asked_for() -> None:
-    stage = Stage(["single"])
+@pytest.mark.parametrize("first", [10, 0x8010, 65_530])
+def test_nothing_from_before_a_grant_can_be_asked_for(first: int) -> None:
+    stage = Stage(["single"], [(first, 0, 0, 0)])
     (bob,) = stage.join("b")
     stage.run(5)
     seen = [sequence_of(packet) for packet in bob.got]
@@ -362,6 +364,28 @@ def test_what_was_lost_before_a_change_is_still_repaired() -> None:
     assert_continuous(sorted(bob.got, key=lambda packet: signed_difference(sequence_of(packet), sequence_of(bob.got[0]), 16)))
     assert len(bob.got) == 2 * (2 + 6 + 5)  # l and m before h came, h, l
     assert stage.track.sent(ParticipantId("b"), map(sequence_of, bob.got)) == bob.got
+
+
+def test_holes_of_two_changes_ago_are_repaired() -> None:
+    stage = Stage()
+    bob, carol = stage.join("b", "c")
+    stage.run(5)
+    for encoder in stage.encoders.values():
+        encoder.parts = 6
+    stage.want("l", "b")
+    stage.encoders["l"].send(stage.now_ms, lose=[2, 3])
+    stage.want("m", "b")
+    stage.encoders["m"].send(stage.now_ms, lose=[1])
+    stage.run(1)
+    stage.want("h", "b")
+    stage.run(1)
+    for encoder in stage.encoders.values():
+        encoder.repair(stage.now_ms)
+    stage.run(1)
+    for receiver in (bob, carol):
+        got = sorted(receiver.got, key=lambda packet: signed_difference(sequence_of(packet), sequence_of(receiver.got[0]), 16))
+        assert_continuous(got)
+    assert {"l", "m", "h"} <= set(bob.labels()[10:])
 
 
 def test_a_keyframe_whose_first_packet_comes_late_is_passed_on_whole() -> None:
