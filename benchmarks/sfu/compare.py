@@ -85,7 +85,8 @@ def summary(server: str, runs: list[Run]) -> Run:
 
 
 COLUMNS = (
-    "cpu_us_per_packet", "latency_p50_ms", "latency_p99_ms", "reference_p50_ms", "reference_p99_ms", "delivery", "rss_mb", "join_cpu_ms",
+    "cpu_us_per_packet", "latency_p50_ms", "latency_p99_ms", "reference_p50_ms", "reference_p99_ms", "delivery", "rss_mb",
+    "join_cpu_ms",
 )  # fmt: skip
 
 

@@ -179,8 +179,7 @@ async def _window(plan: Plan, server: Server, sources: Sources, subscribers: lis
     reference.close()
     sent, octets = sources.sent[0] - sent, sources.sent[1] - octets
     each = [(s.packets - before) / max(1, sent) for s, before in zip(subscribers, got, strict=True)]
-    wall_s, used_s = last.at_s - first.at_s, last.cpu_s - first.cpu_s
-    others_s = max(0.0, last.core_busy_s - first.core_busy_s - used_s)
+    wall_s = last.at_s - first.at_s
     return {
         "seconds": round(wall_s, 2),
         "loss": plan.loss,
@@ -191,17 +190,26 @@ async def _window(plan: Plan, server: Server, sources: Sources, subscribers: lis
         "out_packets_per_s": round(forwarded / wall_s),
         "delivery": round(sum(each) / len(each), 4),
         "worst_subscriber": round(min(each), 4),
-        "cpu_us_per_packet": round(used_s / max(1, forwarded) * 1e6, 2),
-        "cpu_percent": round(100 * used_s / wall_s, 1),
-        "kernel_percent_of_cpu": round(100 * (last.system_s - first.system_s) / max(0.01, used_s)),
+        **_cpu(first, last, forwarded),
         **_percentiles("latency", witness.latencies_ms),
         **_percentiles("reference", reference.latencies_ms),
         "rss_mb": rss_mb,
         "threads": thread_count,
         "load_cpu_percent": round(100 * own_s / wall_s, 1),
-        "others_on_core_percent": round(100 * others_s / wall_s, 1),
         "nacked": sum(s.nacked for s in subscribers) - nacked,
         "keyframes_asked": sum(p.keyframes_asked for p in sources.publishers),
+    }
+
+
+def _cpu(first: Sample, last: Sample, forwarded: int) -> dict[str, float]:
+    """What the server used between two readings, and what others used of its core."""
+    wall_s, used_s = last.at_s - first.at_s, last.cpu_s - first.cpu_s
+    others_s = max(0.0, last.core_busy_s - first.core_busy_s - used_s)
+    return {
+        "cpu_us_per_packet": round(used_s / max(1, forwarded) * 1e6, 2),
+        "cpu_percent": round(100 * used_s / wall_s, 1),
+        "kernel_percent_of_cpu": round(100 * (last.system_s - first.system_s) / max(0.01, used_s)),
+        "others_on_core_percent": round(100 * others_s / wall_s, 1),
     }
 
 
