@@ -61,6 +61,7 @@ def build_parser() -> Parser:
     verify.add_argument("--key", metavar="FINGERPRINT", help="法院公布的签名密钥指纹")
     rehearse = _command(commands, "rehearse", "演练：按脚本由机器人走完一次庭审并核验记录")
     rehearse.add_argument("script", metavar="SCRIPT", type=Path, help="演练脚本 JSON")
+    rehearse.add_argument("--loss", type=_share, metavar="SHARE", help="所有机器人双向随机丢失此比例的媒体数据包，如 0.1")
     rehearse.add_argument("--url", help="在已运行的服务器上演练（缺省为临时服务器）")
     rehearse.add_argument("--credentials", type=Path, metavar="FILE", help="与 --url 同用：法院人员账号 JSON")
     rehearse.add_argument("--json", action="store_true", help="向标准输出写 JSON 报告")
@@ -69,6 +70,14 @@ def build_parser() -> Parser:
     settings = _command(commands, "settings", "列出全部设置及现值")
     settings.add_argument("--markdown", action="store_true", help="写出文档用的表格")
     return parser
+
+
+def _share(text: str) -> float:
+    """A share of packets that leaves a hearing possible."""
+    share = float(text)
+    if not 0.0 <= share <= 0.5:
+        raise argparse.ArgumentTypeError("须在 0 与 0.5 之间")
+    return share
 
 
 def _command(commands: argparse._SubParsersAction[Parser], name: str, help_line: str) -> Parser:

@@ -48,6 +48,8 @@ def rehearse(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the temporary server is stopped too
     try:
         script = load_script(options.script)
+        if options.loss is not None:
+            script = script.on_a_bad_network(options.loss)
         report = asyncio.run(_rehearse(script, options))
     except (ScriptError, CredentialsError) as error:
         print(f"court rehearse: {error}", file=sys.stderr)

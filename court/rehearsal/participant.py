@@ -239,7 +239,7 @@ class Robot:
     async def _connect_media(self) -> None:
         await self._close_media()
         self._media_lost.clear()
-        self._peer = peer = RobotPeer(self._sender, self.received, self._network, self._media_lost.set)
+        self._peer = peer = RobotPeer(self._sender, self.received, self._network, self._media_lost.set, self.person.loss)
         async with self._negotiating:
             ack = await self.give("media.connect")
             peer.peer_id = ack.peer_id or ""

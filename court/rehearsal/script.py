@@ -45,6 +45,7 @@ class Person(Part):
     name: str = Field(min_length=1, max_length=60)
     represents: Key | None = Field(None, description="Agents: whom this person represents.")
     video: bool = Field(default=True, description="Sends a test picture with a visible clock.")
+    loss: float = Field(0.0, ge=0.0, le=0.5, description="Share of media datagrams lost at random, both ways.")
 
 
 class Join(Part):
@@ -148,6 +149,11 @@ class Script(Part):
         if Role.CLERK not in roles or Role.PRESIDING_JUDGE not in roles:
             raise ValueError("participants 须有一名 clerk 和一名 presiding_judge")
         return self
+
+    def on_a_bad_network(self, loss: float) -> Script:
+        """The same script with this share of everybody's media datagrams lost."""
+        people = [person.model_copy(update={"loss": loss}) for person in self.participants]
+        return self.model_copy(update={"participants": people})
 
     def person(self, key: str) -> Person:
         return next(person for person in self.participants if person.key == key)
