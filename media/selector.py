@@ -10,7 +10,7 @@ from hearing.audience import Kind
 from hearing.model import ParticipantId
 from media.allocation import CROWD, FULL_SIZE_PX, HIDDEN, PAUSED, Demand, Layer, useful
 from media.control import LayerChoice
-from media.estimate import Probe
+from media.estimate import DownEstimate, Probe
 from media.layers import BEST
 from media.peer import Peer
 from media.sfu import Forwarder, Track
@@ -27,15 +27,18 @@ HURRY = 0.9  # an estimate below this share of what was sent is not left waiting
 class _Seat:
     """One client: what its page shows and what it gets. `tiles` None: the page has said nothing."""
 
-    def __init__(self, now_ms: float) -> None:
-        self.viewer = Viewer(now_ms)
-        self.probe = Probe()
+    def __init__(self, estimate: DownEstimate, now_ms: float) -> None:
+        self.begin_path(estimate, now_ms)
         self.tiles: Mapping[str, int] | None = None
         self.told: dict[str, str | None] = {}  # what the forwarder was told to send, by track id
         self.reported: tuple[LayerChoice, ...] = ()
         self.audio_bps = 0.0
         self.chose_ms = 0.0
         self.padded_ms = now_ms
+
+    def begin_path(self, estimate: DownEstimate, now_ms: float) -> None:
+        """Nothing is known of the way its media goes now."""
+        self.estimate, self.viewer, self.probe = estimate, Viewer(now_ms), Probe()
 
 
 class Selector:
@@ -76,7 +79,9 @@ class Selector:
     def _seat(self, peer: Peer, now_ms: float) -> _Seat:
         seat = self._seats.get(peer.peer_id)
         if seat is None:
-            seat = self._seats[peer.peer_id] = _Seat(now_ms)
+            seat = self._seats[peer.peer_id] = _Seat(peer.down.estimate, now_ms)
+        elif seat.estimate is not peer.down.estimate:
+            seat.begin_path(peer.down.estimate, now_ms)
         return seat
 
     # --- time ------------------------------------------------------------------------------
