@@ -15,6 +15,10 @@ export interface RtpSummary {
   bytes: number;
   packets: number;
   packetsLost: number;
+  /** Layer of the camera (up only); empty where the browser sends one. */
+  rid: string;
+  frameHeight: number;
+  framesEncoded: number;
   framesDecoded: number;
   audioLevel: number;
   totalAudioEnergy: number;
@@ -53,6 +57,9 @@ async function summary(seat: Seat, streams: StreamMap): Promise<RtpSummary[]> {
         bytes: num(s.bytesReceived) + num(s.bytesSent),
         packets: num(s.packetsReceived) + num(s.packetsSent),
         packetsLost: num(s.packetsLost),
+        rid: typeof s.rid === "string" ? s.rid : "",
+        frameHeight: num(s.frameHeight),
+        framesEncoded: num(s.framesEncoded),
         framesDecoded: num(s.framesDecoded),
         audioLevel: num(s.audioLevel),
         totalAudioEnergy: num(s.totalAudioEnergy),
