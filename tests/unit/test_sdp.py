@@ -141,6 +141,13 @@ def test_chromium_uses_our_payload_types_and_extension_ids() -> None:
     assert "a=extmap:2 urn:ietf:params:rtp-hdrext:ssrc-audio-level" in text
 
 
+def test_chromium_answers_with_three_layers_retransmission_and_twcc() -> None:
+    audio, camera, screen = parse_answer((FIXTURES / "chromium_layers_answer.sdp").read_text(), up_lines(2_500_000)).lines
+    assert (camera.rids, camera.ssrc, camera.rtx, camera.transport_cc) == (("l", "m", "h"), None, True, True)
+    assert (audio.direction, audio.transport_cc) == (Direction.SENDONLY, True)
+    assert (screen.kind, screen.direction) == (Kind.SCREEN, Direction.INACTIVE)
+
+
 def test_chromium_answers_down() -> None:
     offered = (
         MediaLine("0", Kind.AUDIO, Direction.SENDONLY, 1, "a", "a-audio"),
