@@ -39,13 +39,17 @@ class HearingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command led to. `number` is the ledger number it led to; a duplicate leads nowhere again."""
+    """What a command led to. `number` is the ledger number it led to; a duplicate leads nowhere again.
+
+    `media_worker_url` is the media worker that held the sitting then.
+    """
 
     number: int
     events: tuple[e.Event, ...]
     hearing: Hearing
     sitting: Sitting
     duplicate: bool = False
+    media_worker_url: str | None = None
 
     @property
     def grants(self) -> GrantTable:
@@ -222,7 +226,7 @@ class HearingService:
         after = await _record(connection, row, events, actor, command_id)
         if command_id is not None:
             await store.insert_command(connection, row, command_id, after.ledger_number, now)
-        return Outcome(after.ledger_number, events, hearing, after)
+        return Outcome(after.ledger_number, events, hearing, after, media_worker_url=row.media_worker_url)
 
     async def _context(self, connection: AsyncConnection, hearing: Hearing, command: Command) -> Context:
         exhibits = await store.load_exhibits(connection, hearing.id) if isinstance(command, ShowExhibit) else ()

@@ -106,7 +106,10 @@ class Courtroom:
         return self.number
 
     async def connect(self, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
-        """A new peer takes the place of this participant's older one. Raises MediaError not_a_member, too_many_connects, network."""
+        """A new peer takes the place of this participant's older one.
+
+        Raises MediaError not_a_member, too_many_connects, network.
+        """
         if participant_id not in self._members:
             raise MediaError("not_a_member", "该参与人目前不得建立媒体连接")
         allowance = self._connects.setdefault(participant_id, Allowance(CONNECTS_PER_S, burst=CONNECTS_AT_ONCE))

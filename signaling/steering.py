@@ -33,11 +33,15 @@ PASSING = frozenset({"media_unreachable", "sitting_held"})
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One table to send; `last` closes the sitting at the worker behind it; `acted`: an act of this moment led to it."""
+    """One table to send; `last` closes the sitting at the worker behind it.
+
+    `acted`: an act of this moment led to it. `worker_url`: who held the sitting then, so that nobody need be asked first.
+    """
 
     table: GrantTable
     last: bool
     acted: bool
+    worker_url: str | None
 
 
 class Steering:
@@ -84,10 +88,10 @@ class Steering:
     def follow(self, outcome: Outcome) -> None:
         """Send the table an act led to. `effective_at` is the time of the deciding event, not of sending."""
         if outcome.events and outcome.sitting.state in LIVE | OVER:
-            self._enqueue(outcome.hearing, outcome.sitting, acted=True)
+            self._enqueue(outcome.hearing, outcome.sitting, acted=True, worker_url=outcome.media_worker_url)
 
-    def _enqueue(self, hearing: Hearing, sitting: Sitting, *, acted: bool = False) -> None:
-        order = Order(grants_of(hearing, sitting), last=sitting.state in OVER, acted=acted)
+    def _enqueue(self, hearing: Hearing, sitting: Sitting, *, acted: bool = False, worker_url: str | None = None) -> None:
+        order = Order(grants_of(hearing, sitting), sitting.state in OVER, acted, worker_url)
         self._queues.setdefault(sitting.id, asyncio.Queue()).put_nowait(order)
         if sitting.id not in self._sending:
             self._sending.add(sitting.id)
@@ -145,11 +149,11 @@ class Steering:
 
     async def _send(self, order: Order) -> None:
         """Until the worker has it. A table that the worker refuses for good is logged: the next one may pass."""
-        table = order.table
+        table, url = order.table, order.worker_url
         delay_s = RETRY_FIRST_S
         while True:
             try:
-                worker = await self.worker(table.sitting_id)
+                worker = self._parts.media(url) if url in self.fleet.urls else await self.worker(table.sitting_id)
                 in_force = await worker.apply_grants(table)
                 if order.acted:
                     self._applied((self._parts.clock.now() - table.effective_at).total_seconds())
@@ -159,6 +163,7 @@ class Steering:
                 if error.code not in PASSING:
                     log.warning("grants refused", sitting_id=table.sitting_id, number=table.number, code=error.code)
                     return
+                url = None  # it may have moved
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_LONGEST_S)
             else:
