@@ -17,7 +17,6 @@ from media.aiortc_bridge import Certificate, now_ms
 from media.allowance import Allowance
 from media.estimate import PROVEN_MS, DownEstimate, LossMeter, Recent
 from media.link import Link
-from media.rtp_rewrite import sent_again
 from media.rtx import PADDING_PACKET_BYTES, RtxStream
 from media.sdp import Direction, MediaLine, TransportSide
 from media.settings import Network
@@ -27,6 +26,8 @@ RESENDS_PER_S = 1_000  # one small NACK can ask for thousands of packets: each c
 LOSS_MEMORY = 0.5  # weight of the newest window in the running loss
 PATH_SETTLES_MS = 1_500.0  # reports of that time still tell of what the old path lost
 SENT_MS = 1_500.0  # reports tell of what was sent some time ago
+REPAIR_SHARE, REPAIR_BPS = 0.5, 2_000_000.0  # of the estimate; without one
+REPAIR_BYTES = 150_000.0  # at once: two large keyframes
 MAX_PADDING_BYTES = 6_000  # in one go: padding must not be a burst
 
 
@@ -40,10 +41,11 @@ class Downlink(Link):
         self.loss = 0.0
         self.rtt_ms: float | None = None
         self.estimate = DownEstimate()
-        self.sent_bps = 0.0  # of media, as the selector last saw it
+        self.audio_bps = self.pictures_bps = 0.0  # sent, as the selector last saw it
         self._sent = Recent(SENT_MS)
         self._proven = Recent(PROVEN_MS)
         self._padding_bytes = 0.0  # due
+        self._repair_bytes = REPAIR_BYTES  # left for pictures
         self._meter = LossMeter()
         self._rtx: dict[str, RtxStream] = {}
         self._forwarder = forwarder
@@ -117,17 +119,32 @@ class Downlink(Link):
         self._settled_ms = now_ms() + PATH_SETTLES_MS
 
     def _send_again(self, nack: rtcp.Nack, now: float) -> None:
-        """Answer a NACK: as a retransmission (RFC 4588) where the client takes it, else as the very same bytes."""
+        """Answer a NACK: as a retransmission (RFC 4588) where the client takes it, else as the very same bytes.
+
+        Never as other bytes under the same number: with AES-GCM two packets of one nonce give the authentication key away.
+        """
         track = self._forwarder.track_by_ssrc(nack.ssrc)
         wanted = nack.sequences[:RESENDS_PER_S]
         if track is None or not self._resends.take(len(wanted), now):
             return
         rtx = self._rtx.get(track.track_id)
         packets = track.sent(self.participant_id, wanted)
+        if track.kind is not Kind.AUDIO:  # sound is always repaired: lost audio is lost testimony
+            packets = self._within_means(packets)
         track.traffic.nacks_in += len(wanted)
         track.traffic.resent += len(packets)
         for packet in packets:
-            self.endpoint.send_rtp(sent_again(packet, now) if rtx is None else rtx.wrap(packet, now))
+            self.endpoint.send_rtp(packet if rtx is None else rtx.wrap(packet, now))
+
+    def _within_means(self, packets: list[bytes]) -> list[bytes]:
+        """As many repairs as the path carries beside the pictures: more would deepen a jam."""
+        affordable = []
+        for packet in packets:
+            if self._repair_bytes < len(packet):
+                break
+            self._repair_bytes -= len(packet)
+            affordable.append(packet)
+        return affordable
 
     def _on_report(self, block: rtcp.ReportBlock, now: float) -> None:
         """Loss and round trip as the receiver sees them (RFC 3550 6.4.1)."""
@@ -138,7 +155,7 @@ class Downlink(Link):
             self._meter = LossMeter()
         if self._meter.add(block.ssrc, block.lost, block.highest, now):
             self.loss += LOSS_MEMORY * (self._meter.share - self.loss)
-            self.estimate.on_loss(self._meter.share, self._sent.largest, now)
+            self.estimate.on_loss(self._meter.share, self._sent.largest, now, self.audio_bps)
         sent_ms = track.sent_reports.get(block.last_report)
         if sent_ms is not None:
             self.rtt_ms = max(0.0, now - sent_ms - block.delay_s * 1000)
@@ -157,8 +174,11 @@ class Downlink(Link):
 
     def pad(self, bps: float, elapsed_ms: float, now: float) -> None:
         """Send padding at this rate for the time that has passed; called every few tens of milliseconds."""
-        self._sent.add(self.sent_bps + bps, now)
-        self._proven.add(self.sent_bps + bps, now)
+        self._sent.add(self.pictures_bps + bps, now)
+        self._proven.add(self.pictures_bps + bps, now)
+        known = self.estimate.bps
+        repair_bps = REPAIR_BPS if known is None else known * REPAIR_SHARE
+        self._repair_bytes = min(REPAIR_BYTES, self._repair_bytes + elapsed_ms * repair_bps / 8_000)
         if not bps or not self._rtx:
             self._padding_bytes = 0.0
             return

@@ -1,15 +1,16 @@
-"""What the path down to one client carries, and how to find out whether it carries more. Pure: times are handed in.
+"""What the path down to one client carries beside sound, and how to find out if it carries more. Pure: times are handed in.
 
 Two witnesses. The client's REMB (draft-alvestrand-rmcat-remb-03) sees queues grow, by the send time in every packet; it
 never says much more than 1.5 times what it receives. Its receiver reports see loss, which is all that a full queue of
-constant length shows. The lower of the two holds. Without either nothing is known.
+constant length shows. The lower of the two holds. Without either nothing is known. Browsers leave sound out of their REMB
+(libwebrtc, ReceiveSideCongestionController), so all rates here are of pictures and padding: what is left beside sound.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-FLOOR_BPS = 50_000  # an estimate below this says nothing: audio is sent in any case
+FLOOR_BPS = 40_000  # so much is always tried: else an estimate that has fallen to nothing could never grow
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02  # reduce above, grow below, hold between (as in draft-ietf-rmcat-gcc-02 section 6)
 FELT_LOSS = 0.05
 GROWTH_PER_S = 1.08
@@ -65,8 +66,8 @@ class DownEstimate:
     def on_remb(self, bps: int) -> None:
         self._remb_bps = bps
 
-    def on_loss(self, share: float, sent_bps: float, now_ms: float) -> None:
-        """Loss of one window in which `sent_bps` was sent."""
+    def on_loss(self, share: float, sent_bps: float, now_ms: float, audio_bps: float = 0.0) -> None:
+        """Loss of one window in which `sent_bps` was sent, and sound beside it."""
         if now_ms - self._cut_ms < FEEDBACK_MS:
             return
         elapsed_s = min(5.0, (now_ms - self._judged_ms) / 1000)
@@ -74,7 +75,7 @@ class DownEstimate:
         self.lossy = share > FELT_LOSS
         if share > HIGH_LOSS:
             if not self._is_not_ours(share, sent_bps):
-                came_bps = sent_bps * (1 - share)
+                came_bps = (sent_bps + audio_bps) * (1 - share) - audio_bps
                 self._cut_ms = now_ms
                 self._loss_bps = max(FLOOR_BPS, min(self._loss_bps or came_bps, came_bps))
             return
@@ -127,12 +128,12 @@ class Probe:
             return 0.0
         if self._began_ms is None:
             self._began_ms, self._best_bps = now_ms, known
-            self._ramp_bps, self._ramped_ms = sent_bps, now_ms
+            self._ramp_bps, self._ramped_ms = max(sent_bps, FLOOR_BPS / 2), now_ms
         self._best_bps = max(self._best_bps, known)
         if estimate.lossy or known < FALL * self._best_bps or now_ms - self._began_ms > PROBE_MS:
             self._rest(now_ms)
             return 0.0
-        self._ramp_bps = max(sent_bps, self._ramp_bps) * RAMP_PER_S ** ((now_ms - self._ramped_ms) / 1000)
+        self._ramp_bps = max(sent_bps, self._ramp_bps, FLOOR_BPS / 2) * RAMP_PER_S ** ((now_ms - self._ramped_ms) / 1000)
         self._ramped_ms = now_ms
         self._ramp_bps = min(self._ramp_bps, wanted_bps, known * PROBE_SHARE, sent_bps + MAX_PROBE_BPS)
         return max(0.0, self._ramp_bps - sent_bps)

@@ -70,8 +70,8 @@ class QualityBook:
             rtt_ms=down.rtt_ms if down.rtt_ms is not None else stats.rtt_ms if stats else None,
             jitter_ms=max(up.jitter_ms, stats.jitter_ms if stats else 0.0),
             up_bps=sum(sum(track.layer_bps.values()) for track in own),
-            down_bps=round(down.sent_bps),
-            estimate_bps=down.estimate.bps,
+            down_bps=round(down.audio_bps + down.pictures_bps),
+            estimate_bps=None if down.estimate.bps is None else down.estimate.bps + round(down.audio_bps),
             layers=",".join(name for track in own if track.kind is Kind.VIDEO for name in track.live_layers),
             freezes=stats.freezes if stats else 0,
         )

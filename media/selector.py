@@ -32,7 +32,6 @@ class _Seat:
         self.tiles: Mapping[str, int] | None = None
         self.told: dict[str, str | None] = {}  # what the forwarder was told to send, by track id
         self.reported: tuple[LayerChoice, ...] = ()
-        self.audio_bps = 0.0
         self.chose_ms = 0.0
         self.padded_ms = now_ms
 
@@ -116,7 +115,7 @@ class Selector:
         elapsed_ms, seat.padded_ms = now_ms - seat.padded_ms, now_ms
         bps = 0.0
         if peer.down.may_pad:
-            bps = seat.probe.bps(seat.viewer.wanted_bps, peer.down.estimate, peer.down.sent_bps, now_ms)
+            bps = seat.probe.bps(seat.viewer.wanted_bps, peer.down.estimate, peer.down.pictures_bps, now_ms)
         peer.down.pad(bps, elapsed_ms, now_ms)
 
     # --- pictures --------------------------------------------------------------------------
@@ -124,17 +123,17 @@ class Selector:
     def _choose(self, peer: Peer, seat: _Seat, now_ms: float) -> None:
         me = peer.participant_id
         tracks = [track for track in self._forwarder.tracks.values() if me in track.receivers]
-        seat.audio_bps = sum(self._bps(track, me) for track in tracks if track.kind is Kind.AUDIO)
         pictures = {track.track_id: track for track in tracks if track.kind is not Kind.AUDIO and track.live_layers}
         demands = self._demands(pictures.values(), seat)
-        seat.viewer.choose(demands, peer.down.estimate, peer.down.proven_bps, seat.audio_bps, now_ms)
+        seat.viewer.choose(demands, peer.down.estimate, peer.down.proven_bps, now_ms)
         seat.told = {track_id: layer for track_id, layer in seat.told.items() if track_id in pictures}
         for chosen in seat.viewer.chosen:
             layer = chosen.layer.name if chosen.layer is not None else None
             if chosen.track_id not in seat.told or seat.told[chosen.track_id] != layer:
                 seat.told[chosen.track_id] = layer
                 pictures[chosen.track_id].want(me, layer)
-        peer.down.sent_bps = sum(self._bps(track, me) for track in tracks)
+        peer.down.audio_bps = sum(self._bps(track, me) for track in tracks if track.kind is Kind.AUDIO)
+        peer.down.pictures_bps = sum(self._bps(track, me) for track in pictures.values())
         choices = tuple(
             LayerChoice(chosen.track_id, chosen.layer.name if chosen.layer is not None else PAUSED, chosen.reason)
             for chosen in sorted(seat.viewer.chosen, key=lambda chosen: chosen.track_id)
@@ -193,4 +192,4 @@ def _tile_px(track: Track, seat: _Seat) -> int:
 
 def _is_urgent(peer: Peer) -> bool:
     known = peer.down.estimate.bps
-    return known is not None and known < HURRY * peer.down.sent_bps
+    return known is not None and known < HURRY * peer.down.pictures_bps

@@ -25,7 +25,6 @@ GROWTH = 1.25  # so much more room than at the last change is news
 WAIT_MS, MAX_WAIT_MS = 30_000.0, 240_000.0  # without news, between a change and the next addition
 SHORT_LIVED_MS = 60_000.0  # an addition that fell within this time was a mistake: the wait doubles
 START_BPS, START_MS = 1_500_000.0, 3_000.0  # until the client's first estimate, for so long; then it sends none
-AUDIO_MARGIN = 1.1
 COST_MEMORY_MS = 4_000.0
 NOMINAL_BPS = {"l": 120_000.0, "m": 400_000.0, "h": 900_000.0, "single": 400_000.0}
 
@@ -70,14 +69,12 @@ class Viewer:
         """The layer of every picture that is sent."""
         return {choice.track_id: choice.layer.name for choice in self.chosen if choice.layer is not None}
 
-    def choose(
-        self, demands: Sequence[Demand], estimate: DownEstimate, proven_bps: float, audio_bps: float, now_ms: float
-    ) -> None:
+    def choose(self, demands: Sequence[Demand], estimate: DownEstimate, proven_bps: float, now_ms: float) -> None:
         """Deal again: `chosen` and `wanted_bps` are renewed. `proven_bps`: what was really sent all the time lately."""
         before = _levels(demands, self.current)
-        keep_bps, raise_bps = self._limits(estimate, audio_bps * AUDIO_MARGIN, now_ms)
+        keep_bps, raise_bps = self._limits(estimate, now_ms)
         if estimate.bps is not None:
-            raise_bps = min(raise_bps, proven_bps * PROVEN_SHARE - audio_bps)
+            raise_bps = min(raise_bps, proven_bps * PROVEN_SHARE)
         self.chosen = allocate(demands, self.current, keep_bps, raise_bps if self._may_raise(now_ms) else 0.0)
         after = _levels(demands, self.current)
         if estimate.bps is not None and before != after:
@@ -85,9 +82,8 @@ class Viewer:
         step_bps = next_step_bps(demands, self.chosen)
         self.wanted_bps = None
         if step_bps is not None:  # a little more than is asked for below
-            whole_bps = step_bps + audio_bps
             news_bps = GROWTH * self._mark_bps if now_ms - self._fell_ms < self._wait_ms else 0.0
-            self.wanted_bps = 1.05 * max(whole_bps * RAISE_MARGIN, whole_bps / PROVEN_SHARE, news_bps)
+            self.wanted_bps = 1.05 * max(step_bps * RAISE_MARGIN, step_bps / PROVEN_SHARE, news_bps)
 
     def _may_raise(self, now_ms: float) -> bool:
         young = now_ms - self._born_ms < YOUNG_MS
@@ -96,8 +92,8 @@ class Viewer:
             return False
         return self._room.smallest >= GROWTH * self._mark_bps or now_ms - self._fell_ms >= self._wait_ms
 
-    def _limits(self, estimate: DownEstimate, audio_bps: float, now_ms: float) -> tuple[float, float]:
-        """What may stay and what may be added to, for pictures."""
+    def _limits(self, estimate: DownEstimate, now_ms: float) -> tuple[float, float]:
+        """What may stay and what may be added to."""
         if estimate.bps is None:
             unknown = START_BPS if now_ms - self._born_ms < START_MS else float("inf")
             return unknown, unknown
@@ -110,7 +106,7 @@ class Viewer:
             keep_bps = max(min(self._short.largest, keep_bps * SHORT_DIP), min(self._long.largest, keep_bps * LONG_DIP))
             if now_ms - self._raised_ms < FRESH_MS:
                 keep_bps = max(keep_bps, min(self._raised_bps, estimate.bps * FRESH_DIP))
-        return max(0.0, keep_bps - audio_bps), max(0.0, (self._room.smallest - audio_bps) / RAISE_MARGIN)
+        return keep_bps, self._room.smallest / RAISE_MARGIN
 
     def _note_change(self, fell: bool, now_ms: float) -> None:
         self._changed_ms = now_ms

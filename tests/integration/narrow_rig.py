@@ -116,7 +116,7 @@ class NarrowViewer(Client):
     def _on_packet(self, packet: bytes, arrival_ms: float) -> None:
         ssrc = ssrc_of(packet)
         self.bytes += len(packet)
-        self._came += len(packet)
+        self._came += len(packet) * (packet[1] & 0x7F != 111)  # as browsers do: sound does not count
         self._measure_delay(packet, arrival_ms)
         if ssrc in self.rtx_ssrcs:
             self.rtx_packets += 1

@@ -82,7 +82,7 @@ class Room:
             pictures = sum(measured[track, layer] for track, layer in viewer.current.items())
             burst = 4.0 if rng.random() < 0.01 else 1.0  # a keyframe
             offered = (self.audio_bps + pictures * burst + extra_bps) * STEP_MS / 8_000
-            proven.add(self.audio_bps + extra_bps + sum(costs.of(*one) for one in viewer.current.items()), now)
+            proven.add(extra_bps + sum(costs.of(*one) for one in viewer.current.items()), now)
             self.probed_bytes += extra_bps * STEP_MS / 8_000
             room = rate * (STEP_MS + QUEUE_MS) / 8_000 - queue_bytes
             accepted = min(offered, max(0.0, room))
@@ -93,11 +93,13 @@ class Room:
             lost += offered * (share + self.random_loss)
             lost_audio += share
             sent += offered
-            remb = browser.take(delivered * (1 - self.random_loss), queue_bytes * 8_000 / rate, now)
+            pictures_share = 1 - self.audio_bps * STEP_MS / 8_000 / offered  # sound does not count in REMB
+            remb = browser.take(delivered * pictures_share * (1 - self.random_loss), queue_bytes * 8_000 / rate, now)
             if remb is not None:
                 estimate.on_remb(int(remb))
             if now - report_ms >= 500:
-                estimate.on_loss(min(1.0, lost / sent), sent * 8_000 / (now - report_ms), now)
+                sent_bps = sent * 8_000 / (now - report_ms) - self.audio_bps
+                estimate.on_loss(min(1.0, lost / sent), sent_bps, now, self.audio_bps)
                 self.audio_lost.append((now / 1000, lost_audio * STEP_MS / (now - report_ms)))
                 lost = sent = lost_audio = 0.0
                 report_ms = now
@@ -109,11 +111,11 @@ class Room:
                     for n in range(self.cameras)
                 ]
                 before = viewer.current
-                viewer.choose(demands, estimate, proven.smallest if self.padding else math.inf, self.audio_bps, now)
+                viewer.choose(demands, estimate, proven.smallest if self.padding else math.inf, now)
                 if viewer.current != before:
                     self.changes.append((now / 1000, viewer.current))
                 self.estimates.append(estimate.bps)
-            extra_bps = probe.bps(viewer.wanted_bps, estimate, self.audio_bps + pictures, now) if self.padding else 0.0
+            extra_bps = probe.bps(viewer.wanted_bps, estimate, pictures, now) if self.padding else 0.0
         return self
 
     def layers_at(self, at_s: float) -> dict[str, str]:
