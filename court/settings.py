@@ -132,6 +132,12 @@ class Settings(BaseSettings):
     media_workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Media processes, each good for one core; a sitting lives on one. Also `court serve --media-workers N`."
     )
+    media_last_n: Annotated[int, Field(ge=1, le=200)] = Field(
+        16, description="How many cameras one person gets at most: floor holder, bench and recent speakers first."
+    )
+    media_crowd_above: Annotated[int, Field(ge=2, le=1000)] = Field(
+        16, description="With more people than this in a sitting, of those without the floor only the three loudest are forwarded."
+    )
     speech_model_dir: Path | None = Field(
         None, description="Folder of a faster-whisper model. Unset: Whisper base, joined once from the installed packages."
     )

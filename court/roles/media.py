@@ -32,6 +32,8 @@ async def main(settings: Settings, number: int = 1) -> None:
             internal_token=internal_token(settings.keys_dir),
             network=network_of(settings, number),
             table_life_s=TABLE_LIFE_S,
+            last_n=settings.media_last_n,
+            crowd_above=settings.media_crowd_above,
         ),
         SystemClock(),
     )
