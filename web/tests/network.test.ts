@@ -41,7 +41,7 @@ const picture = { id: "v", type: "inbound-rtp", kind: "video", packetsReceived: 
 describe("statistics", () => {
   it("tell the relay's protocol, and both kinds together", () => {
     const stats = readStats([{ id: "t", type: "transport", selectedCandidatePairId: "pair" }, pair, ...ends({ candidateType: "relay", relayProtocol: "tls" }), sound, picture]);
-    expect(stats).toEqual({ path: "relay_tls", family: "ipv4", rttMs: 30, packets: 400, lost: 3, bytes: 308_000, jitterMs: 12, energy: 0.2 });
+    expect(stats).toEqual({ path: "relay_tls", family: "ipv4", rttMs: 30, packets: 400, lost: 3, bytes: 308_000, jitterMs: 4, energy: 0.2 });
   });
 
   it("find the pair of a browser that has no transport report", () => {

@@ -23,7 +23,7 @@ function derived(phase: Ref<NetworkPhase>, numbers: Ref<Measured | null>, result
   const running = computed(() => RUNNING.includes(phase.value));
   const grade = computed(() => result.value?.grade ?? null);
   const weakness = computed(() => (numbers.value ? judge(numbers.value).weakness : null));
-  const complete = computed(() => grade.value !== null && grade.value !== "failed" && !running.value);
+  const complete = computed(() => (grade.value === "good" || grade.value === "fair") && !running.value);
   return { running, grade, weakness, complete };
 }
 

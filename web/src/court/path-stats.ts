@@ -44,7 +44,8 @@ export function readStats(report: Iterable<Report>): PathStats {
   const remote = end(pair?.remoteCandidateId);
   const inbound = reports.filter((r) => r.type === "inbound-rtp");
   const sum = (field: string) => inbound.reduce((all, r) => all + number(r[field]), 0);
-  const jitters = inbound.filter((r) => number(r.packetsReceived) > 0).map((r) => number(r.jitter) * 1000);
+  const came = (kind: string) => inbound.find((r) => r.kind === kind && number(r.packetsReceived) > 0);
+  const steady = came("audio") ?? came("video"); // pictures come in bursts by nature
   const rtt = pair?.currentRoundTripTime;
   return {
     path: pathBehind(local),
@@ -53,7 +54,7 @@ export function readStats(report: Iterable<Report>): PathStats {
     packets: sum("packetsReceived"),
     lost: Math.max(0, sum("packetsLost")),
     bytes: sum("bytesReceived"),
-    jitterMs: jitters.length > 0 ? Math.max(...jitters) : null,
+    jitterMs: steady ? number(steady.jitter) * 1000 : null,
     energy: sum("totalAudioEnergy"),
   };
 }
