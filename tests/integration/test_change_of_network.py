@@ -173,6 +173,27 @@ async def test_a_restart_before_the_first_answer() -> None:
     await pair.server.close()
 
 
+async def test_a_restart_while_the_first_connection_is_still_being_made() -> None:
+    """The client answered, lost its network before its first check arrived, and answers the restart from elsewhere."""
+    pair = joined()
+    await pair.server.gather()
+    await pair.client.gather()
+    making = asyncio.create_task(pair.server.start(pair.client.local, "server", use_candidates=False))
+    await asyncio.sleep(0.1)
+    pair.server.restart_ice()
+    pair.client.restart_ice()
+    await pair.client.regather()
+    joining = asyncio.create_task(pair.client.start(pair.server.local, "client"))
+    await asyncio.sleep(0.05)
+    await pair.server.finish_restart(pair.client.local)
+    async with asyncio.timeout(5):
+        await asyncio.gather(making, joining)
+    assert pair.server.send_rtp(packet(1))
+    await until(lambda: pair.at_client)
+    await pair.client.close()
+    await pair.server.close()
+
+
 # --- without a restart ----------------------------------------------------------------------------
 
 
