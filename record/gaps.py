@@ -47,12 +47,14 @@ class TrackCover:
 def gaps_of(course: Course, hearing: Hearing, track: TrackCover) -> list[Gap]:
     """Every hole of a track inside the recorded intervals, split by cause, in order.
 
-    What the recorder reported counts also where there is a segment: there, silence stands for what was lost.
+    What the recorder reported counts also where there is a segment: there, silence stands for what was lost. Of a shared
+    screen it counts only while the screen was shared.
     """
     who = whereabouts(course, hearing, track.participant_id)
     switched = _switched(who, track.kind)
+    not_due = who.not_shared if track.kind == Kind.SCREEN else ()
     reported: list[tuple[Sequence[Span], str, int | None]] = [
-        (((event.t0_ms, event.t1_ms),), event.cause, entry.number)
+        (subtract((event.t0_ms, event.t1_ms), not_due), event.cause, entry.number)
         for entry in course.entries
         if isinstance(event := entry.event, law.GapRecorded)
         and (event.participant_id, event.kind) == (track.participant_id, track.kind)

@@ -130,6 +130,13 @@ def test_a_shared_screen_is_an_interval_and_the_rest_of_its_track_was_not_to_be_
     assert causes(found, track((2300, 4000), kind="screen")) == [
         ("not_shared", 0, 2000), ("joining", 2000, 2300), ("not_shared", 4000, 9000),
     ]  # fmt: skip
+    reported = course(
+        law.ScreenStarted(at(2000), A), law.ScreenStopped(at(4000), A), law.GapRecorded(at(5000), A, "screen", 3000, 5000, "leave"),
+        law.SittingClosed(at(9000)),
+    )  # fmt: skip
+    assert causes(reported, track((2000, 3000), kind="screen")) == [
+        ("not_shared", 0, 2000), ("leave", 3000, 4000), ("not_shared", 4000, 9000),
+    ]  # fmt: skip
     assert "not_shared" in BENIGN
     assert causes(found, track((0, 9000), kind="audio")) == []
 
