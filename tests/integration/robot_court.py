@@ -53,8 +53,8 @@ class RobotCourt:
     exits: contextlib.AsyncExitStack
     sittings: list[Director] = field(default_factory=list)
 
-    def kill(self, role: str) -> None:
-        os.kill(pid_of(self.server.folder, role), signal.SIGKILL)
+    def kill(self, role: str, number: int = signal.SIGKILL) -> None:
+        os.kill(pid_of(self.server.folder, role), number)
 
     @contextlib.asynccontextmanager
     async def kept_down(self, role: str) -> AsyncIterator[None]:
