@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 
-FLOOR_BPS = 40_000  # so much is always tried: else an estimate that has fallen to nothing could never grow
+FLOOR_BPS = 60_000  # so much is always tried: else an estimate that has fallen to nothing could never grow
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02  # reduce above, grow below, hold between (as in draft-ietf-rmcat-gcc-02 section 6)
 FELT_LOSS = 0.05
 GROWTH_PER_S = 1.08
@@ -100,7 +100,7 @@ PROBE_SHARE = 0.9  # of the estimate is sent at most while probing: the estimate
 MAX_PROBE_BPS = 1_500_000
 PROBE_MS = 40_000.0  # 8 % a second for so long is twentyfold
 RAMP_PER_S = 1.2  # slowly, so that the limit is met with a short queue
-REST_MS, MAX_REST_MS = 10_000.0, 60_000.0
+REST_MS, MAX_REST_MS = 5_000.0, 40_000.0
 PROVEN_MS = 2_000.0  # what was sent all this time without harm the path carries
 FALL = 0.93  # an estimate that falls below this share of its best has met the limit
 PROGRESS = 1.15  # a limit so much higher than the last one was not the path's own
