@@ -30,7 +30,9 @@ export function useQuality({ sitting, state, clock, now }: Pick<Courtroom, "sitt
     const id = sitting.value?.id;
     if (!id) return;
     try {
-      courses.value = fromHistory(await api.get<QualityHistory>(`/api/sittings/${encodeURIComponent(id)}/quality`));
+      const history = fromHistory(await api.get<QualityHistory>(`/api/sittings/${encodeURIComponent(id)}/quality`));
+      const told = Object.values(state.value.quality).filter((measured) => !history.get(measured.participant_id)?.length);
+      courses.value = told.reduce((all, measured) => added(all, measured, nowMs.value), history); // after a restart of the worker
       phase.value = "ready";
     } catch (error) {
       phase.value = error instanceof CourtError && error.status === 403 ? "refused" : "away";

@@ -25,7 +25,7 @@ export const quality = {
   jitter: "抖动",
   sends: "发送",
   gets: "接收",
-  estimate: "可用带宽",
+  estimate: "带宽至少",
   freezes: "画面卡顿",
   freezesValue: "{n} 次",
   layers: "发送的画面",
