@@ -26,6 +26,7 @@ class Camera(Client):
     def __init__(self, rig: Rig, name: str) -> None:
         super().__init__(rig, name)
         self.layer_ssrcs = {rid: self.ssrcs[Kind.VIDEO] + n for n, rid in enumerate(LAYERS_BPS)}
+        self.audio_bytes = AUDIO_BYTES  # small ones pass for silence
         self._numbers = dict.fromkeys(LAYERS_BPS, 100)
         self._wants_keyframe = set(LAYERS_BPS)
         self._history: dict[tuple[int, int], bytes] = {}
@@ -42,7 +43,7 @@ class Camera(Client):
         began = now_ms()
         for n in range(1_000_000):
             await _until(began + 20 * n)
-            self.send(Kind.AUDIO, bytes(AUDIO_BYTES), 960)
+            self.send(Kind.AUDIO, bytes(self.audio_bytes), 960)
 
     async def _film(self) -> None:
         began = now_ms()
@@ -101,6 +102,7 @@ class NarrowViewer(Client):
                 self.proxy = BottleneckProxy(address_in(sdp))
                 await self.proxy.open()
             sdp = rewrite(sdp, self.proxy)
+            self.sources.update({line.ssrc: line.track_id for line in parse(sdp).lines if line.ssrc is not None})
             self.rtx_ssrcs |= {line.rtx_ssrc for line in parse(sdp).lines if line.rtx_ssrc is not None}
         await _answer(self, connection, revision, sdp, Sending(rtx=True))
 
