@@ -1,4 +1,4 @@
-"""Wi-Fi goes, the cable stays: a person's picture and voice come back in seconds, to the same seat, with the floor kept."""
+"""Wi-Fi goes, the cable stays: a person is heard and hears again in seconds, in the same seat, with the floor kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 RECOVERED_WITHIN_S = 6.0  # 3 s is the aim; the rest is for two cores that run two browsers and a court
 LOOK_S = 0.1
-STOPPED_AFTER_S = 0.7  # the camera shows ten pictures a second
+SILENT_AFTER_S = 1.3  # the microphones beep about twice a second
+LEAST_ENERGY = 1e-3  # less is made up by the receiver
 
 
 def address(scene: Scene) -> str:
@@ -46,31 +47,26 @@ async def flow(viewer: Person, source: Person) -> tuple[float, float]:
     return found["frames"], found["energy"]
 
 
-async def back_after(viewer: Person, source: Person, *, voice: bool) -> float:
-    """Seconds from now until the picture has stopped and moves again; with `voice`, until the sound is there too."""
-    began = moved_s = monotonic()
-    last, still = await flow(viewer, source), False
-    sound = last[1]
+async def voice_back_after(viewer: Person, source: Person) -> float:
+    """Seconds from now until the voice has stopped and is heard again; 0 when it never stopped."""
+    began = heard_s = monotonic()
+    energy, silent = (await flow(viewer, source))[1], False
     while monotonic() - began < 3 * RECOVERED_WITHIN_S:
         await asyncio.sleep(LOOK_S)
-        now, at_s = await flow(viewer, source), monotonic()
-        if still and now[0] != last[0] and (not voice or now[1] != sound):
-            return at_s - began
-        if not still:
-            moved_s = at_s if now[0] != last[0] else moved_s
-            still = at_s - moved_s > STOPPED_AFTER_S
-            last, sound = now, now[1]
-    pytest.fail(f"{viewer.key} saw or heard nothing more of {source.key}")
+        now, at_s = (await flow(viewer, source))[1], monotonic()
+        if abs(now - energy) > LEAST_ENERGY:
+            if silent:
+                return at_s - began
+            energy, heard_s = now, at_s
+        silent = silent or at_s - heard_s > SILENT_AFTER_S
+        if not silent and at_s - began > RECOVERED_WITHIN_S:
+            return 0.0
+    pytest.fail(f"{viewer.key} heard nothing more of {source.key}")
 
 
-async def notice_and_return(plaintiff: Person) -> float:
-    """The page says that it is reconnecting, and stops saying so."""
-    began = monotonic()
-    notice = plaintiff.page.locator('[data-testid="notice-lost"], [data-testid="notice-media"]')
-    await expect(notice.first).to_be_visible(timeout=10_000)
-    shown = monotonic() - began
+async def nothing_is_said_of_trouble(person: Person) -> None:
+    notice = person.page.locator('[data-testid="notice-lost"], [data-testid="notice-media"]')
     await expect(notice).to_have_count(0, timeout=15_000)
-    return shown
 
 
 async def test_the_way_in_use_is_cut(tmp_path: Path) -> None:
@@ -83,11 +79,10 @@ async def test_the_way_in_use_is_cut(tmp_path: Path) -> None:
                 scene.people[key] = await launch_in(scene, playwright, key, tmp_path, Camera(), started)
             judge, plaintiff = await enter(scene)
             paths.cut_first()
-            seen_s, sees_s, shown_s = await asyncio.gather(
-                back_after(judge, plaintiff, voice=True), back_after(plaintiff, judge, voice=False), notice_and_return(plaintiff)
-            )
-            print(f"seen and heard again after {seen_s:.2f} s, sees again after {sees_s:.2f} s, told after {shown_s:.2f} s")
-            assert max(seen_s, sees_s) < RECOVERED_WITHIN_S
+            heard_s, hears_s = await asyncio.gather(voice_back_after(judge, plaintiff), voice_back_after(plaintiff, judge))
+            print(f"heard again after {heard_s:.2f} s, hears again after {hears_s:.2f} s")
+            assert max(heard_s, hears_s) < RECOVERED_WITHIN_S
+            await nothing_is_said_of_trouble(plaintiff)
             await expect(judge.locate(f"tile-{plaintiff.participant_id}")).to_have_count(1)
             await expect(judge.locate("floor-open")).to_be_visible()
             assert judge.problems == plaintiff.problems == []
