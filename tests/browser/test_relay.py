@@ -22,7 +22,7 @@ from tests.browser.scene import Scene, come_in, open_sitting, sees_and_hears, se
 from tests.rehearsing import ROOT
 from tests.servers import Relay
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 VOICES = sorted((ROOT / "rehearsals" / "speech" / "loan").glob("loan_1*_plaintiff.opus"))[:3]
 NO_UDP = ("--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--webrtc-ip-handling-policy=disable_non_proxied_udp")
