@@ -106,6 +106,37 @@ async def test_two_browsers_see_and_hear_each_other_and_are_recorded(tmp_path: P
         assert [r for r in one.of("speaking") if r["speaking"]]  # the fake microphone beeps
 
 
+async def test_a_camera_comes_in_layers_and_the_larger_is_shown(tmp_path: Path) -> None:
+    if not Path(CHROMIUM).exists():
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed")
+        pytest.skip("chromium is not installed")
+    from playwright.async_api import async_playwright
+
+    async with rig(tmp_path) as one, page_server(one) as url, async_playwright() as playwright:
+        await one.control.apply_grants(table(1, BOTH, all_to_all(BOTH, recorded=False)))
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        pages: dict[str, Any] = {}
+        relay = asyncio.create_task(relay_offers(one, pages))
+        try:
+            for name in BOTH:
+                pages[name] = await browser.new_page()
+                await pages[name].goto(url)
+                await pages[name].evaluate("name => join(name, { width: 1280, height: 720 })", name)
+            async with asyncio.timeout(40):
+                while inbound(await pages["b"].evaluate("stats()"), "video").get("frameHeight", 0) < 360:
+                    await asyncio.sleep(0.3)
+            sent = [s for s in (await pages["a"].evaluate("stats()"))["up"] if s["type"] == "outbound-rtp" and s.get("rid")]
+            got = inbound(await pages["b"].evaluate("stats()"), "video")
+        finally:
+            relay.cancel()
+            await browser.close()
+        assert {s["rid"] for s in sent} == {"l", "m", "h"}
+        assert {"l", "m"} <= {s["rid"] for s in sent if s["packetsSent"] > 10}
+        assert all(s.get("rtxSsrc") for s in sent)
+        assert got["packetsLost"] == 0  # no hole where the layer changed
+
+
 async def everything_arrives(page: Any) -> None:
     """Frames go on being decoded and the beep is heard; raises TimeoutError."""
     async with asyncio.timeout(20):
