@@ -82,8 +82,9 @@ class Courtroom:
         self.recorder = Recorder(sitting_id, around.writer, self._tracks_in_court, around.monotonic_of, around.report)
         self.recorder.segment_s = around.settings.segment_s
         self._tap = Tap(sitting_id, around.ring, self._tracks_in_court, around.monotonic_of)
-        self.forwarder = Forwarder({RECORDER: self.recorder, TAP: self._tap})
+        self.forwarder = Forwarder({RECORDER: self.recorder, TAP: self._tap}, undecided=None)
         self._selector = Selector(self.forwarder, around.settings.last_n, around.settings.crowd_above, self._say_layers)
+        self.forwarder.on_layers_changed = lambda _: self._selector.decide_all(now_ms())
         self._quality = QualityBook(sitting_id, self.forwarder, around.monotonic_of)
 
     # --- control ---------------------------------------------------------------------------
@@ -99,6 +100,7 @@ class Courtroom:
             self.recorder.apply(table)
             self._tap.apply(table)
             self.forwarder.refresh()
+            self._selector.decide_all(now_ms())
             for peer in tuple(self._peers.values()):
                 if peer.participant_id not in self._members:
                     self._spawn(self._end(peer, "closed"))
@@ -206,7 +208,7 @@ class Courtroom:
         """The client agreed to more tracks, or its transport is up: it may get packets now."""
         if self._peers.get(peer.peer_id) is peer:
             self.forwarder.set_receiver(peer.participant_id, peer.down)
-            self._selector.hurry(peer, now_ms())
+            self._selector.decide(peer, now_ms())
             self._offer_changes()
 
     async def _end(self, peer: Peer, state: str) -> None:

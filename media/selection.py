@@ -20,10 +20,11 @@ from media.sdp import CLOCK_RATES_HZ, PAYLOAD_TYPES
 class Selection:
     """The layers of one track and its members. `record` stands for the listeners inside this process: always the best layer.
 
-    `on_changed` is called when the set of live layers has changed.
+    `undecided` is what a member gets for whom nobody has decided. `on_changed` is called when the set of live layers has
+    changed.
     """
 
-    def __init__(self, kind: Kind, ssrc: int, make_fan_out: FanOutMaker) -> None:
+    def __init__(self, kind: Kind, ssrc: int, make_fan_out: FanOutMaker, undecided: str | None = BEST) -> None:
         self.layers: dict[str, Layer] = {}
         self.record = Member(None)
         self.members: dict[ParticipantId, Member] = {}
@@ -31,6 +32,7 @@ class Selection:
         self._kind = kind
         self._ssrc = ssrc
         self._make_fan_out = make_fan_out
+        self._undecided = undecided
         self._wants: dict[ParticipantId, str | None] = {}
         self._left: dict[ParticipantId, Member] = {}
         self._look_ms = 0.0
@@ -106,7 +108,7 @@ class Selection:
             if name not in self.members:
                 left = self._left.pop(name, None)
                 position = left.position if left is not None and left.receiver is receiver else None
-                self.members[name] = Member(receiver, self._wants.get(name, BEST), position)
+                self.members[name] = Member(receiver, self._wants.get(name, self._undecided), position)
                 newcomers.append(self.members[name])
         self._plan()
         for member in newcomers:
@@ -114,13 +116,24 @@ class Selection:
 
     def want(self, receiver_id: ParticipantId, layer: str | None) -> None:
         """None: nothing, from now on."""
-        if self._wants.get(receiver_id, BEST) == layer:
-            return
+        before = self._wants.get(receiver_id, self._undecided)
         self._wants[receiver_id] = layer
+        self._want_of(receiver_id, before, layer)
+
+    def undecide(self, receiver_id: ParticipantId) -> None:
+        """As if nobody had ever decided for this receiver."""
+        before = self._wants.pop(receiver_id, self._undecided)
+        self._want_of(receiver_id, before, self._undecided)
+
+    def _want_of(self, receiver_id: ParticipantId, before: str | None, now: str | None) -> None:
         member = self.members.get(receiver_id)
-        if member is not None:
-            member.want = layer
-            self._plan()
+        if member is None or before == now:
+            return
+        begins = member.rendition is None
+        member.want = now
+        self._plan()
+        if begins and member.rendition is not None:
+            self.ask_keyframe(member)
 
     def renditions(self) -> list[Rendition]:
         everyone = (self.record, *self.members.values())

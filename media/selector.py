@@ -27,8 +27,9 @@ HURRY = 0.9  # an estimate below this share of what was sent is not left waiting
 class _Seat:
     """One client: what its page shows and what it gets. `tiles` None: the page has said nothing."""
 
-    def __init__(self, estimate: DownEstimate, now_ms: float) -> None:
-        self.begin_path(estimate, now_ms)
+    def __init__(self, peer: Peer, now_ms: float) -> None:
+        self.peer = peer
+        self.begin_path(peer.down.estimate, now_ms)
         self.tiles: Mapping[str, int] | None = None
         self.told: dict[str, str | None] = {}  # what the forwarder was told to send, by track id
         self.reported: tuple[LayerChoice, ...] = ()
@@ -69,16 +70,23 @@ class Selector:
         if seat is not None:
             for track in self._forwarder.tracks.values():
                 if track.track_id in seat.told:
-                    track.want(peer.participant_id, BEST)
+                    track.undecide(peer.participant_id)
 
-    def hurry(self, peer: Peer, now_ms: float) -> None:
-        """Decide for this client at the next tick: it may get other tracks now."""
-        self._seat(peer, now_ms).chose_ms = 0.0
+    def decide(self, peer: Peer, now_ms: float) -> None:
+        """At once for this client: it may get other tracks now."""
+        seat = self._seat(peer, now_ms)
+        if peer.is_connected:
+            self._choose(peer, seat, now_ms)
+
+    def decide_all(self, now_ms: float) -> None:
+        """At once for everyone: other people may be seen now, or a layer has come, whose first packet is a keyframe's."""
+        for seat in tuple(self._seats.values()):
+            self.decide(seat.peer, now_ms)
 
     def _seat(self, peer: Peer, now_ms: float) -> _Seat:
         seat = self._seats.get(peer.peer_id)
         if seat is None:
-            seat = self._seats[peer.peer_id] = _Seat(peer.down.estimate, now_ms)
+            seat = self._seats[peer.peer_id] = _Seat(peer, now_ms)
         elif seat.estimate is not peer.down.estimate:
             seat.begin_path(peer.down.estimate, now_ms)
         return seat
@@ -96,7 +104,6 @@ class Selector:
                 continue
             seat = self._seat(peer, now_ms)
             if now_ms - seat.chose_ms >= (URGENT_MS if _is_urgent(peer) else CHOOSE_MS):
-                seat.chose_ms = now_ms
                 self._choose(peer, seat, now_ms)
             self._probe(peer, seat, now_ms)
 
@@ -121,7 +128,7 @@ class Selector:
     # --- pictures --------------------------------------------------------------------------
 
     def _choose(self, peer: Peer, seat: _Seat, now_ms: float) -> None:
-        me = peer.participant_id
+        me, seat.chose_ms = peer.participant_id, now_ms
         tracks = [track for track in self._forwarder.tracks.values() if me in track.receivers]
         pictures = {track.track_id: track for track in tracks if track.kind is not Kind.AUDIO and track.live_layers}
         demands = self._demands(pictures.values(), seat)

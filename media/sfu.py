@@ -13,7 +13,7 @@ from hearing.audience import Grant, GrantTable, Kind
 from hearing.model import ParticipantId
 from media import rtcp
 from media.fanout import FanOut
-from media.layers import Layer
+from media.layers import BEST, Layer
 from media.metrics import traffic
 from media.rendition import FanOutMaker, Rendition, Subscriber
 from media.rendition import Mapping as RenditionMapping
@@ -34,7 +34,9 @@ class Track:
     the set of live layers changes.
     """
 
-    def __init__(self, source: ParticipantId, kind: Kind, make_fan_out: FanOutMaker = FanOut) -> None:
+    def __init__(
+        self, source: ParticipantId, kind: Kind, make_fan_out: FanOutMaker = FanOut, undecided: str | None = BEST
+    ) -> None:
         self.source = source
         self.kind = kind
         self.track_id = track_id_of(source, kind)
@@ -47,7 +49,7 @@ class Track:
         self.sent_reports: dict[int, float] = {}
         self.live_since_ms: float | None = None
         self.on_layers_changed: Callable[[Track], None] = lambda _: None
-        self._selection = Selection(kind, self.ssrc, make_fan_out)
+        self._selection = Selection(kind, self.ssrc, make_fan_out, undecided)
         self._selection.on_changed = lambda: self.on_layers_changed(self)
         self._record = self._selection.record
         self._clocked: RenditionMapping | None = None
@@ -176,9 +178,13 @@ class Track:
     def want(self, receiver_id: ParticipantId, layer: str | None) -> None:
         """Send this receiver that layer from its next keyframe on (until then what it has), or with None nothing at once.
 
-        The best is sent to whom nobody has decided for; what is not live is replaced by the nearest lower, then higher one.
+        What is not live is replaced by the nearest lower, then higher one.
         """
         self._selection.want(receiver_id, layer)
+
+    def undecide(self, receiver_id: ParticipantId) -> None:
+        """Nobody has decided for this receiver any more: it gets what such a one gets."""
+        self._selection.undecide(receiver_id)
 
     def layer_of(self, receiver_id: ParticipantId) -> str | None:
         """The layer this receiver gets now; None: no packets."""
@@ -220,12 +226,17 @@ class Track:
 
 
 class Forwarder:
-    """All tracks of one sitting, its receivers and listeners, and the grants in force."""
+    """All tracks of one sitting, its receivers and listeners, and the grants in force.
 
-    def __init__(self, listeners: Mapping[ParticipantId, PacketSink]) -> None:
+    `undecided` is what a receiver gets of a picture for which want() was never called: with a selector nothing, so that
+    newcomers begin in the rendition of the others and not each at a keyframe of its own.
+    """
+
+    def __init__(self, listeners: Mapping[ParticipantId, PacketSink], undecided: str | None = BEST) -> None:
         self.tracks: dict[tuple[ParticipantId, Kind], Track] = {}
         self.on_layers_changed: Callable[[Track], None] = lambda _: None
         self._listeners = listeners
+        self._undecided = undecided
         self._receivers: dict[ParticipantId, Subscriber] = {}
         self._by_ssrc: dict[int, Track] = {}
         self._grants: dict[tuple[ParticipantId, Kind], frozenset[ParticipantId]] = {}
@@ -238,7 +249,9 @@ class Forwarder:
         """The track of a participant's kind; made on first use and kept over reconnections."""
         track = self.tracks.get((source, kind))
         if track is None:
-            track = self.tracks[source, kind] = Track(source, kind)
+            track = self.tracks[source, kind] = Track(
+                source, kind, undecided=BEST if kind is Kind.AUDIO else self._undecided
+            )
             track.on_layers_changed = self._layers_changed
             self._by_ssrc[track.ssrc] = track
             self._refresh(track)
