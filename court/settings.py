@@ -136,7 +136,8 @@ class Settings(BaseSettings):
         16, description="How many cameras one person gets at most: floor holder, bench and recent speakers first."
     )
     media_crowd_above: Annotated[int, Field(ge=2, le=1000)] = Field(
-        16, description="With more people than this in a sitting, of those without the floor only the three loudest are forwarded."
+        16,
+        description="With more people than this in a sitting, of those without the floor only the three loudest are forwarded.",
     )
     speech_model_dir: Path | None = Field(
         None, description="Folder of a faster-whisper model. Unset: Whisper base, joined once from the installed packages."

@@ -119,9 +119,11 @@ class DataKeys:
         key = DataKey.new(self._algorithm)
         wrapped = self._ring.wrap(key.algorithm, key.secret, self._key_class, object_key)
         return {
-            "stored_key": f"{object_key}.{secrets.token_hex(6)}", "algorithm": key.algorithm.value, "key_class": self._key_class,
-            "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret, "prefix": key.prefix, "content_bytes": content_bytes,
-            "content_sha256": content_sha256, "stored_sha256": "", "reserved_at": self._clock.now(), "stored_at": None,
+            "stored_key": f"{object_key}.{secrets.token_hex(6)}", "algorithm": key.algorithm.value,
+            "key_class": self._key_class,
+            "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret, "prefix": key.prefix, "stored_sha256": "",
+            "content_bytes": content_bytes, "content_sha256": content_sha256, "reserved_at": self._clock.now(),
+            "stored_at": None,
         }  # fmt: skip
 
     def _opened(self, row: RowMapping) -> KeptObject:

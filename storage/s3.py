@@ -88,7 +88,8 @@ class S3Store:
             self._bucket_seen = True
         incoming.file.seek(0)
         part_bytes = PART_BYTES if incoming.bytes > PART_BYTES else 0
-        self._client.put_object(self._bucket, key, incoming.file, incoming.bytes, part_size=part_bytes)  # type: ignore[arg-type]
+        file: Any = incoming.file
+        self._client.put_object(self._bucket, key, file, incoming.bytes, part_size=part_bytes)
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Bytes [start, end); what lies beyond the end of the object is left out."""
