@@ -32,6 +32,7 @@ class IncomingStream:
         self._highest: int | None = None
         self._base = 0
         self._missing: dict[int, _Hole] = {}
+        self._before_base: set[int] = set()
         self._jitter_ticks = 0.0
         self._transit: float | None = None
         self._reported = (0, 0)
@@ -61,10 +62,16 @@ class IncomingStream:
         return True
 
     def _fill(self, number: int) -> bool:
-        """An old packet: one that is missing, or one of a stream that began out of order."""
-        if self._missing.pop(number, None) is None and not self._base - START_REORDERED <= number < self._base:
+        """An old packet: one that is missing, or one of a stream that began out of order; each is welcome once only.
+
+        Passed on twice it would be other bytes (a later send time) under one SRTP number, which no cipher may see.
+        """
+        if self._missing.pop(number, None) is not None:
+            self.received += 1
+            return True
+        if not self._base - START_REORDERED <= number < self._base or number in self._before_base:
             return False
-        self.received += number >= self._base
+        self._before_base.add(number)
         return True
 
     def _open_holes(self, number: int, ahead: int, arrival_ms: float) -> None:

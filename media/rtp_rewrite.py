@@ -12,7 +12,6 @@ from media.sdp import SEND_TIME_EXTENSION, TRANSPORT_SEQUENCE_EXTENSION
 
 HEADER_BYTES = 12
 FORWARDED_HEADER_BYTES = 20  # of every packet to subscribers: header, abs-send-time as its only extension
-SEND_TIME_AT = 16
 HEADER = struct.Struct("!BBHLL")
 FIRST_WORDS = struct.Struct("!BBHL")  # the header without its SSRC
 _FORWARDED = struct.Struct("!BBHLLLL")
@@ -116,9 +115,3 @@ def build_forwarded(first: int, second: int, sequence: int, timestamp: int, ssrc
 def send_time_of(now_ms: float) -> int:
     """abs-send-time: seconds as 6.18 bit fixed point, wrapping every 64 s. Any clock that runs steadily will do."""
     return int(now_ms * 262.144) & 0xFFFFFF
-
-
-def sent_again(packet: bytes, now_ms: float) -> bytes:
-    """A forwarded packet with the time at which it is sent once more: else its receiver takes the repair for a long queue."""
-    element = _SEND_TIME_ELEMENT | send_time_of(now_ms)
-    return packet[:SEND_TIME_AT] + _U32.pack(element) + packet[FORWARDED_HEADER_BYTES:]

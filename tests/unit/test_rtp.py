@@ -17,7 +17,6 @@ from media.rtp_rewrite import (
     payload_offset,
     restored,
     send_time_of,
-    sent_again,
     sequence_of,
     ssrc_of,
     timestamp_of,
@@ -76,14 +75,11 @@ def test_a_retransmission_holds_the_lost_packet() -> None:
     assert restored(bytes(padding), 96, 7) is None
 
 
-def test_what_is_sent_again_carries_its_new_time() -> None:
-    packet = build_forwarded(0x20, 96, 5, 6, 7, send_time_of(1_000.0), b"payload")
-    assert extension(packet, 3) == (1 << 18).to_bytes(3, "big")
-    again = sent_again(packet, 65_500.0)  # the time wraps every 64 s
-    assert extension(again, 3) == (3 << 17).to_bytes(3, "big")
-    assert (again[:16], again[20:]) == (packet[:16], packet[20:])
-    assert again[0] == 0xB0
-    assert (sequence_of(again), timestamp_of(again), ssrc_of(again)) == (5, 6, 7)
+def test_a_forwarded_packet_has_its_send_time_and_no_other_extension() -> None:
+    packet = build_forwarded(0x20, 96, 5, 6, 7, send_time_of(65_500.0), b"payload")  # the time wraps every 64 s
+    assert extension(packet, 3) == (3 << 17).to_bytes(3, "big")
+    assert (packet[0], packet[1], len(packet)) == (0xB0, 96, 20 + 7)
+    assert (sequence_of(packet), timestamp_of(packet), ssrc_of(packet)) == (5, 6, 7)
 
 
 def test_the_cache_knows_what_it_holds() -> None:
@@ -109,6 +105,13 @@ def test_holes_are_asked_for_until_they_are_filled_or_too_old() -> None:
     assert stream.due_nacks(200.0) == [65_535]
     assert stream.due_nacks(1_200.0) == []
     assert stream.due_nacks(2_000.0) == []
+
+
+@given(st.lists(st.integers(-40, 40), max_size=120), st.integers(0, 65_535))
+def test_no_packet_is_welcome_twice(order: list[int], start: int) -> None:
+    stream = IncomingStream(9, 90_000)
+    welcome = [number for n, number in enumerate(order) if stream.on_packet((start + number) & 0xFFFF, 0, 10.0 * n)]
+    assert len(welcome) == len(set(welcome))
 
 
 def test_a_report_block_tells_loss() -> None:
