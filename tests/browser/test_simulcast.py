@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 SMALL_TILES = "[data-role=focus] { display: none !important; }"
 """Without the large picture in the middle the judge is shown on the bench alone."""
 LOOK_S = 0.1
-SWITCHED_WITHIN_S = 30.0  # the estimate of the path has to grow first
+SWITCHED_WITHIN_S = 75.0  # the path has to be proven by padding first, and a change is let settle
 AFTERWARDS_S = 2.0
 FREEZE_S = 1.0
 SLACK_S = 1.0  # two cores that encode, forward and decode at once
