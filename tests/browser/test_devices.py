@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from signaling.protocol import RecordView
 from tests.browser.people import Person, chromium, launch, write_camera, write_microphone
 from tests.browser.scene import Scene, come_in, open_sitting, set_down, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(600)]
 
 PHONE = {"width": 390, "height": 844}
 SILENCE_WITHIN_MS = 40_000  # 10 s of silence, on a busy machine
@@ -180,7 +181,7 @@ async def silence_with_the_floor_is_told(plaintiff: Person) -> None:
 async def sound_with_the_floor_is_not(judge: Person, defendant: Person) -> None:
     await judge.locate(f"give-{defendant.participant_id}").click(force=True)
     await expect(defendant.locate("courtroom")).to_have_attribute("data-say", "yourTurn")
-    await defendant.page.wait_for_timeout(13_000)
+    await asyncio.gather(defendant.page.wait_for_timeout(13_000), a_microphone_is_pulled_out_and_put_back(judge))
     await expect(defendant.locate("notice-silence")).to_have_count(0)
     await judge.locate("floor-open").click()
 
@@ -318,7 +319,6 @@ async def test_devices_cameras_and_screens_in_a_hearing(tmp_path: Path) -> None:
         await whoever_gets_the_floor_is_asked_to_unmute(judge, plaintiff)
         await silence_with_the_floor_is_told(plaintiff)
         await sound_with_the_floor_is_not(judge, phone)
-        await a_microphone_is_pulled_out_and_put_back(judge)
         await a_phone_goes_to_the_background_and_comes_back(judge, phone)
         record = await close(scene)
         the_record_tells_it_all(record, scene)
