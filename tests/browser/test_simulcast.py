@@ -45,11 +45,11 @@ async def switches(viewer: Person, source: Person, wanted: Callable[[float], boo
     while not switched or monotonic() - began < switched + AFTERWARDS_S:
         await asyncio.sleep(LOOK_S)
         picture, now = await picture_of(viewer, source), monotonic()
+        pause = max(pause, now - last_frame)
         if picture.get("framesDecoded", 0) != frames:
             frames, last_frame = picture["framesDecoded"], now
             if not switched and wanted(picture["frameHeight"]):
                 switched = now - began
-        pause = max(pause, now - last_frame)
         if not switched and now - began > SWITCHED_WITHIN_S:
             pytest.fail(f"still {picture.get('frameHeight')} lines after {SWITCHED_WITHIN_S:.0f} s")
     return switched, pause
