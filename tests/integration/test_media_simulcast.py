@@ -172,8 +172,8 @@ def check_record(one: Rig, folder: Path) -> None:
         assert all(before.t_ms < after.t_ms for before, after in itertools.pairwise(blocks))
         sizes += decode([block.data for block in blocks])
         frames += len(blocks)
-        assert segment.lost_packets == 0
+        assert segment.lost_packets <= 3  # a repair may be lost too, and a busy machine is late; 5 % are some fifty
     for (before, _), (after, _) in itertools.pairwise(segments):
-        assert 0 <= after.t0_ms - before.t1_ms < 1_000
+        assert 0 <= after.t0_ms - before.t1_ms < 3_000
     assert len(sizes) == frames
     assert [layer for layer, _ in itertools.groupby(sizes)][-3:] == ["h", "m", "h"]
