@@ -17,6 +17,7 @@ from media.aiortc_bridge import Certificate, now_ms
 from media.allowance import Allowance
 from media.estimate import PROVEN_MS, DownEstimate, LossMeter, Recent
 from media.link import Link
+from media.packet_cache import CACHE_PACKETS
 from media.rtx import PADDING_PACKET_BYTES, RtxStream
 from media.sdp import Direction, MediaLine, TransportSide
 from media.settings import Network
@@ -153,12 +154,18 @@ class Downlink(Link):
             return
         if now < self._settled_ms:
             self._meter = LossMeter()
-        if self._meter.add(block.ssrc, block.lost, block.highest, now):
+        if self._meter.add(block.ssrc, block.lost, block.highest, now, lambda numbers: self._never_sent(track, numbers)):
             self.loss += LOSS_MEMORY * (self._meter.share - self.loss)
             self.estimate.on_loss(self._meter.share, self._sent.largest, now, self.audio_bps)
         sent_ms = track.sent_reports.get(block.last_report)
         if sent_ms is not None:
             self.rtt_ms = max(0.0, now - sent_ms - block.delay_s * 1000)
+
+    def _never_sent(self, track: Track, numbers: range) -> int:
+        """How many of these there was no packet for; as far back as packets are remembered."""
+        if len(numbers) >= CACHE_PACKETS:
+            return 0
+        return len(numbers) - len(track.sent(self.participant_id, (number & 0xFFFF for number in numbers)))
 
     # --- probing ---------------------------------------------------------------------------
 

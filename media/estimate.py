@@ -9,6 +9,7 @@ constant length shows. The lower of the two holds. Without either nothing is kno
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 FLOOR_BPS = 60_000  # so much is always tried: else an estimate that has fallen to nothing could never grow
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02  # reduce above, grow below, hold between (as in draft-ietf-rmcat-gcc-02 section 6)
@@ -31,15 +32,22 @@ class LossMeter:
         self._lost = self._expected = 0
         self._since_ms = 0.0
 
-    def add(self, ssrc: int, lost: int, highest: int, now_ms: float) -> bool:
-        """Take one report block; True when a window is complete and `share` is fresh."""
+    def add(
+        self, ssrc: int, lost: int, highest: int, now_ms: float, never_sent: Callable[[range], int] = lambda _: 0
+    ) -> bool:
+        """Take one report block; True when a window is complete and `share` is fresh.
+
+        `never_sent(numbers)`: how many of these extended sequence numbers had no packet. What was lost on its way to us
+        leaves holes in what we send, and the receiver cannot tell one loss from the other.
+        """
         before = self._totals.pop(ssrc, None)
         self._totals[ssrc] = (lost, highest)
         if len(self._totals) > MAX_STREAMS:
             del self._totals[next(iter(self._totals))]
         if before is not None and 0 <= highest - before[1] < 1 << 16:
-            self._expected += highest - before[1]
-            self._lost += lost - before[0]
+            missing = never_sent(range(before[1] + 1, highest + 1))
+            self._expected += highest - before[1] - missing
+            self._lost += lost - before[0] - missing
         if self._expected < LOSS_PACKETS or now_ms - self._since_ms < LOSS_WINDOW_MS:
             return False
         self.share = min(1.0, max(0.0, self._lost / self._expected))

@@ -132,7 +132,7 @@ class Selector:
         tracks = [track for track in self._forwarder.tracks.values() if me in track.receivers]
         pictures = {track.track_id: track for track in tracks if track.kind is not Kind.AUDIO and track.live_layers}
         demands = self._demands(pictures.values(), seat)
-        seat.viewer.choose(demands, peer.down.estimate, peer.down.proven_bps, now_ms)
+        seat.viewer.choose(demands, peer.down.estimate, peer.down.proven_bps, peer.down.pictures_bps, now_ms)
         seat.told = {track_id: layer for track_id, layer in seat.told.items() if track_id in pictures}
         for chosen in seat.viewer.chosen:
             layer = chosen.layer.name if chosen.layer is not None else None

@@ -26,7 +26,7 @@ SILENCE_FLAG, END_FLAG = 1, 2
 RING_MS = 120_000.0
 SPAN_MS = 10_000  # overflowed spans are told in pieces of about this length
 MAX_SPANS = 20_000
-HOLD_MS = 200.0  # captions cannot wait as long as the record
+HOLD_MS = 400.0  # of a hole, for its repair, as the record does; where nothing is missing nobody waits
 IDLE_MS = 500.0
 
 

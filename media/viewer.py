@@ -24,6 +24,7 @@ FRESH_MS, FRESH_DIP = 30_000.0, 2.0  # an addition begins with a keyframe, whose
 GROWTH = 1.25  # so much more room than at the last change is news
 WAIT_MS, MAX_WAIT_MS = 30_000.0, 240_000.0  # without news, between a change and the next addition
 SHORT_LIVED_MS = 60_000.0  # an addition that fell within this time was a mistake: the wait doubles
+CARRIED_MS = 60_000.0  # what the path carried until so lately, it carries again at once: a tile was small, a page hidden
 START_BPS, START_MS = 1_500_000.0, 3_000.0  # until the client's first estimate, for so long; then it sends none
 COST_MEMORY_MS = 4_000.0
 NOMINAL_BPS = {"l": 120_000.0, "m": 400_000.0, "h": 900_000.0, "single": 400_000.0}
@@ -63,27 +64,49 @@ class Viewer:
         self._changed_ms = self._raised_ms = self._fell_ms = now_ms - MAX_WAIT_MS
         self._raised_bps = self._mark_bps = 0.0  # room there was at the last addition, and at one that failed
         self._wait_ms = WAIT_MS
+        self._carried = Recent(CARRIED_MS)
+        self._shape: dict[str, tuple[str, ...]] = {}
 
     @property
     def current(self) -> dict[str, str]:
         """The layer of every picture that is sent."""
         return {choice.track_id: choice.layer.name for choice in self.chosen if choice.layer is not None}
 
-    def choose(self, demands: Sequence[Demand], estimate: DownEstimate, proven_bps: float, now_ms: float) -> None:
-        """Deal again: `chosen` and `wanted_bps` are renewed. `proven_bps`: what was really sent all the time lately."""
+    def choose(
+        self, demands: Sequence[Demand], estimate: DownEstimate, proven_bps: float, sent_bps: float, now_ms: float
+    ) -> None:
+        """Deal again: `chosen` and `wanted_bps` are renewed.
+
+        `proven_bps`: what was really sent all the time lately, padding included; `sent_bps`: of pictures now.
+        """
         before = _levels(demands, self.current)
         keep_bps, raise_bps = self._limits(estimate, now_ms)
+        fits = estimate.bps is not None and not estimate.lossy and estimate.bps >= sent_bps
         if estimate.bps is not None:
             raise_bps = min(raise_bps, proven_bps * PROVEN_SHARE)
-        self.chosen = allocate(demands, self.current, keep_bps, raise_bps if self._may_raise(now_ms) else 0.0)
+        if fits:  # an estimate that nothing has pushed against says nothing against what is sent, whatever that may cost
+            keep_bps = max(keep_bps, _cost_bps(demands, self.current))
+        is_new_shape = self._is_new_shape(demands)
+        again_bps = self._carried.largest if is_new_shape else 0.0
+        self.chosen = allocate(
+            demands, self.current, keep_bps, max(raise_bps if self._may_raise(now_ms) else 0.0, again_bps)
+        )
         after = _levels(demands, self.current)
-        if estimate.bps is not None and before != after:
+        if estimate.bps is not None and before != after and not is_new_shape:
             self._note_change(any(after[track_id] < before[track_id] for track_id in after), now_ms)
+        if fits:
+            self._carried.add(_cost_bps(demands, self.current), now_ms)
         step_bps = next_step_bps(demands, self.chosen)
         self.wanted_bps = None
         if step_bps is not None:  # a little more than is asked for below
             news_bps = GROWTH * self._mark_bps if now_ms - self._fell_ms < self._wait_ms else 0.0
             self.wanted_bps = 1.05 * max(step_bps * RAISE_MARGIN, step_bps / PROVEN_SHARE, news_bps)
+
+    def _is_new_shape(self, demands: Sequence[Demand]) -> bool:
+        """Whether something else is wanted than last time: what changes then, the path is not the cause of."""
+        before = self._shape
+        self._shape = {d.track_id: tuple(layer.name for layer in d.layers) for d in demands if d.layers and not d.refused}
+        return self._shape != before
 
     def _may_raise(self, now_ms: float) -> bool:
         young = now_ms - self._born_ms < YOUNG_MS
@@ -119,6 +142,13 @@ class Viewer:
         elif now_ms - self._fell_ms > SHORT_LIVED_MS:
             self._wait_ms, self._mark_bps = WAIT_MS, 0.0
         self._fell_ms = now_ms
+        self._carried = Recent(CARRIED_MS)
+
+
+def _cost_bps(demands: Sequence[Demand], chosen: Mapping[str, str]) -> float:
+    """What the layers that are sent now cost, as far as they are still wanted."""
+    levels = _levels(demands, chosen)
+    return sum(d.layers[levels[d.track_id]].bps for d in demands if levels.get(d.track_id, -1) >= 0)
 
 
 def _levels(demands: Sequence[Demand], chosen: Mapping[str, str]) -> dict[str, int]:

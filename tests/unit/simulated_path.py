@@ -111,7 +111,7 @@ class Room:
                     for n in range(self.cameras)
                 ]
                 before = viewer.current
-                viewer.choose(demands, estimate, proven.smallest if self.padding else math.inf, now)
+                viewer.choose(demands, estimate, proven.smallest if self.padding else math.inf, pictures, now)
                 if viewer.current != before:
                     self.changes.append((now / 1000, viewer.current))
                 self.estimates.append(estimate.bps)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from media.allocation import BANDWIDTH, CROWD, FULL_SIZE_PX, HIDDEN, Demand, Layer, allocate, cost_bps, next_step_bps, useful
 from media.estimate import DownEstimate, LossMeter, Probe
-from media.viewer import Costs
+from media.viewer import Costs, Viewer
 from tests.unit.simulated_path import Room
 
 CAMERA = (Layer("l", 100_000), Layer("m", 300_000), Layer("h", 800_000))
@@ -160,6 +160,56 @@ def test_loss_that_does_not_fall_with_the_rate_is_not_congestion() -> None:
         estimate.on_loss(0.12, min(800_000, estimate.bps or 800_000), 1_000.0 * (n + 1))
     assert estimate.bps is not None
     assert estimate.bps > 400_000
+
+
+def test_what_was_lost_before_us_is_not_lost_behind_us() -> None:
+    meter = LossMeter()
+    meter.add(1, 0, 1_000, 0.0)
+    assert meter.add(1, 12, 1_100, 600.0, lambda numbers: len([n for n in numbers if n % 10 == 0]))  # ten came to us with holes
+    assert meter.share == pytest.approx(2 / 90)
+
+
+# --- one viewer ----------------------------------------------------------------------------------
+
+
+def known(bps: int) -> DownEstimate:
+    estimate = DownEstimate()
+    estimate.on_remb(bps)
+    return estimate
+
+
+def watch(viewer: Viewer, demand: Demand, bps: int, sent_bps: float, from_s: float, to_s: float) -> list[str | None]:
+    """The layers a viewer chooses, twice a second."""
+    chosen: list[str | None] = []
+    for step in range(int(from_s * 2), int(to_s * 2)):
+        viewer.choose([demand], known(bps), sent_bps, sent_bps, step * 500.0)
+        chosen.append(viewer.current.get(demand.track_id))
+    return chosen
+
+
+def test_a_modest_estimate_says_nothing_against_a_camera_that_sends_less() -> None:
+    """A still camera's 36 kbit/s let REMB rise to 90 only, and a camera is taken to cost 400 until it is measured."""
+    viewer = Viewer(0.0)
+    viewer.choose([Demand("t", (Layer("single", 400_000),))], DownEstimate(), math.inf, 0.0, 0.0)
+    assert set(watch(viewer, Demand("t", (Layer("single", 300_000),)), 90_000, 36_000, 0.5, 30)) == {"single"}
+
+
+def test_an_estimate_below_what_is_sent_lets_it_fall() -> None:
+    viewer = Viewer(0.0)
+    viewer.choose([Demand("t", CAMERA)], DownEstimate(), math.inf, 0.0, 0.0)
+    assert watch(viewer, Demand("t", CAMERA), 150_000, 790_000, 0.5, 12)[-1] == "l"
+
+
+def test_a_tile_made_small_and_large_again_has_its_picture_back_at_once() -> None:
+    viewer, large, small = Viewer(0.0), Demand("t", CAMERA), Demand("t", CAMERA[:1])
+    viewer.choose([large], DownEstimate(), math.inf, 0.0, 0.0)
+    assert watch(viewer, large, 3_000_000, 800_000, 0.5, 20)[-1] == "h"
+    assert watch(viewer, small, 3_000_000, 100_000, 20, 40)[-1] == "l"
+    assert watch(viewer, large, 3_000_000, 100_000, 40, 40.5) == ["h"]
+    hidden = Demand("t", CAMERA, refused=HIDDEN)
+    watch(viewer, hidden, 3_000_000, 0, 41, 60)
+    assert watch(viewer, large, 3_000_000, 0, 60, 60.5) == ["h"]
+
 
 
 def test_loss_is_weighed_by_packets_over_all_streams() -> None:
