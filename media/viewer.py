@@ -31,7 +31,10 @@ NOMINAL_BPS = {"l": 120_000.0, "m": 400_000.0, "h": 900_000.0, "single": 400_000
 
 
 class Costs:
-    """What each layer costs, smoothed: one keyframe must not look like a change of the camera."""
+    """What each layer costs, smoothed: one keyframe must not look like a change of the camera.
+
+    Until a layer has been measured for the first time it is taken to cost what is usual; a still screen costs far less.
+    """
 
     def __init__(self) -> None:
         self._bps: dict[tuple[str, str], float] = {}
@@ -43,12 +46,19 @@ class Costs:
         self._at_ms = now_ms
         old = self._bps
         self._bps = {
-            key: (before := old.get(key, NOMINAL_BPS.get(key[1], bps))) + weight * (bps - before)
+            key: old[key] + weight * (bps - old[key]) if key in old else _first_cost(key[1], bps)
             for key, bps in measured.items()
+            if bps > 0 or key in old
         }
 
     def of(self, track_id: str, layer: str) -> float:
         return self._bps.get((track_id, layer), NOMINAL_BPS.get(layer, 0.0))
+
+
+def _first_cost(layer: str, bps: float) -> float:
+    """The first measurement holds a keyframe, or a picture that has hardly begun."""
+    usual = NOMINAL_BPS.get(layer, bps)
+    return min(usual, max(bps, usual / 4))
 
 
 class Viewer:
