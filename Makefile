@@ -75,8 +75,8 @@ types: $(VENV)/.test-installed  ## mypy, strict
 web-check: web/node_modules/.installed  ## vue-tsc, eslint, vitest
 	cd web && $(NPM) run --silent check
 
-test: $(VENV)/.test-installed web lint types web-check  ## everything, in at most 25 minutes on two cores
-	$(PY) -m pytest
+test: $(VENV)/.test-installed web lint types web-check  ## everything, in at most 40 minutes on two cores
+	$(PY) -m pytest --durations=20
 
 test-long: $(VENV)/.test-installed web  ## what takes longer: the whole loan hearing in real time, and the like
 	$(PY) -m pytest -m long
