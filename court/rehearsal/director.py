@@ -72,7 +72,6 @@ class Director:
         self._credentials = credentials
         self._clock = clock
         self._progress = progress
-        self.offset = timedelta()  # server clock minus ours
         self._isolated_from: dict[str, int] = {}
         self._speeches: dict[str, Speech] = {}
         self._ids: dict[str, str] = {}
@@ -96,6 +95,11 @@ class Director:
     @property
     def clerk(self) -> Robot:
         return next(robot for robot in self.robots.values() if robot.person.role is Role.CLERK)
+
+    @property
+    def offset(self) -> timedelta:
+        """Server clock minus ours."""
+        return max((robot.server_ahead for robot in self.robots.values() if robot.server_ahead is not None), default=timedelta())
 
     def server_now(self) -> datetime:
         return self._clock.now() + self.offset
@@ -208,8 +212,6 @@ class Director:
     async def _join(self, key: str) -> None:
         robot = self.robots[key]
         await robot.join(self.created.sitting_id)
-        if robot.sitting is not None:
-            self.offset = robot.sitting.server_at - self._clock.now()
         if robot.person in isolated(self.script):
             self._isolated_from[key] = robot.received.datagrams
         else:

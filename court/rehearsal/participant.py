@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import socketio
@@ -64,6 +64,7 @@ class Robot:
         self.tally = Tally()
         self.captions: dict[str, HeardCaption] = {}
         self.sitting: SittingView | None = None
+        self.server_ahead: timedelta | None = None  # server clock minus ours, by the view that took the least time to come
         self.reconnects = 0
         self.unanswered: list[str] = []
         self._sender = sender
@@ -136,6 +137,7 @@ class Robot:
         ack = await self.give("sitting.join", {"captions_after_ms": after})
         if ack.joined is not None:
             self.sitting = ack.joined.sitting
+            self._compare_clocks(ack.joined.sitting)
             for caption in ack.joined.captions:
                 self._note(caption)
         self._seated.set()
@@ -300,11 +302,16 @@ class Robot:
 
     async def _updated(self, data: dict[str, Any]) -> None:
         sitting = SittingView.model_validate(data["sitting"])
+        self._compare_clocks(sitting)
         if self.sitting is None or sitting.number >= self.sitting.number:
             self.sitting = sitting
             dismissed = any(view.id == sitting.me and view.place == "dismissed" for view in sitting.participants)
             if dismissed or sitting.state in OVER:
                 self._media_wanted = False  # the server closes the connection
+
+    def _compare_clocks(self, sitting: SittingView) -> None:
+        ahead = sitting.server_at - self._clock.now()
+        self.server_ahead = ahead if self.server_ahead is None else max(self.server_ahead, ahead)
 
     async def _captioned(self, data: dict[str, Any]) -> None:
         self._note(CaptionView.model_validate(data["caption"]))

@@ -188,16 +188,21 @@ async def test_a_peer_outlives_the_socket_that_made_it(tmp_path: Path) -> None:
             assert refused.value.code == "peer_unknown"
 
 
+def samples_of(text: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
 async def test_a_worker_counts_what_it_does(tmp_path: Path) -> None:
     async with rig(tmp_path) as one:
         await one.control.apply_grants(table(1, BOTH, all_to_all(BOTH, recorded=False)))
+        before = samples_of(await one.control.metrics())  # the counts are of the process, that is of other tests too
         await listening(one)
         await one.until(lambda: one.of("quality"))
         text = await one.control.metrics()
-        samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        samples = samples_of(text)
         label = f'kind="{Kind.AUDIO.value}",worker="media-1"'
-        received = float(samples[f"court_media_packets_received_total{{{label}}}"])
-        forwarded = float(samples[f"court_media_packets_forwarded_total{{{label}}}"])
+        names = [f"court_media_packets_{what}_total{{{label}}}" for what in ("received", "forwarded")]
+        received, forwarded = (float(samples[name]) - float(before[name]) for name in names)
         assert received >= forwarded > 10
         assert float(samples['court_media_peers{worker="media-1"}']) == 2
         assert float(samples['court_media_sittings{worker="media-1"}']) == 1
