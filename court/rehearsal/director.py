@@ -99,7 +99,8 @@ class Director:
     @property
     def offset(self) -> timedelta:
         """Server clock minus ours."""
-        return max((robot.server_ahead for robot in self.robots.values() if robot.server_ahead is not None), default=timedelta())
+        compared = [robot.server_ahead for robot in self.robots.values() if robot.server_ahead is not None]
+        return max(compared, default=timedelta())
 
     def server_now(self) -> datetime:
         return self._clock.now() + self.offset
