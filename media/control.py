@@ -32,24 +32,6 @@ class ClientStats:
 
 
 @dataclass(frozen=True, slots=True)
-class QualitySample:
-    """One Quality at a moment of the server's clock."""
-
-    at: datetime
-    participant_id: ParticipantId
-    level: str
-    up_loss: float
-    down_loss: float
-    rtt_ms: float | None
-    jitter_ms: float
-    up_bps: int
-    down_bps: int
-    estimate_bps: int | None
-    layers: str
-    freezes: int
-
-
-@dataclass(frozen=True, slots=True)
 class SelfTestMeasured:
     """What the worker's end of a self-test has seen of what the browser sends. Rates are of RTP packets as received."""
 
@@ -199,6 +181,14 @@ class Quality:
     layers: str = ""  # camera layers that come in now, lowest first: "l,m,h"; "" without camera
     freezes: int = 0  # of pictures at the client in the interval
     type: ClassVar[str] = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class QualitySample:
+    """One Quality at a moment of the server's clock."""
+
+    at: datetime
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)

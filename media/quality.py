@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import UTC, datetime
 
 from hearing.audience import Kind
@@ -19,7 +18,6 @@ STATS_MS = 15_000.0  # older numbers of a page say nothing of now
 CONCEALED_POOR, CONCEALED_FAIR = 0.10, 0.03  # of the sound heard was made up
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LEVELS = ("good", "fair", "poor", "lost")
-_SAMPLED = tuple(field.name for field in fields(QualitySample) if field.name != "at")
 
 
 class QualityBook:
@@ -44,7 +42,7 @@ class QualityBook:
         quality = self._quality(peer, now_ms)
         at = datetime.fromtimestamp((now_ms - self._epoch_ms) / 1000, UTC)
         samples = self._samples.setdefault(peer.participant_id, deque(maxlen=MAX_SAMPLES))
-        samples.append(QualitySample(at=at, **{name: getattr(quality, name) for name in _SAMPLED}))
+        samples.append(QualitySample(at, quality))
         while (at - samples[0].at).total_seconds() * 1000 > KEPT_MS:
             samples.popleft()
         return quality

@@ -14,7 +14,7 @@ from signaling.error_codes import Refused
 from signaling.http_sessions import answer
 from signaling.middleware import session_of
 from signaling.parts import Parts
-from signaling.protocol import PersonQuality, QualityHistory, QualitySampleView
+from signaling.protocol import PathQuality, PersonQuality, QualityHistory, QualitySampleView
 from signaling.steering import Steering
 from signaling.views import QUALITY_WATCHERS
 
@@ -51,6 +51,7 @@ def _may_watch(visitor: Visitor) -> bool:
 def _by_person(samples: tuple[QualitySample, ...]) -> QualityHistory:
     people: dict[str, list[QualitySampleView]] = {}
     for sample in samples:
-        fields = {name: value for name, value in asdict(sample).items() if name != "participant_id"}
-        people.setdefault(sample.participant_id, []).append(QualitySampleView.model_validate(fields))
+        measured = {name: value for name, value in asdict(sample.quality).items() if name in PathQuality.model_fields}
+        view = QualitySampleView.model_validate({"at": sample.at, **measured})
+        people.setdefault(sample.quality.participant_id, []).append(view)
     return QualityHistory(people=[PersonQuality(participant_id=who, samples=views) for who, views in people.items()])

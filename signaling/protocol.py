@@ -289,8 +289,9 @@ class SpeakingChanged(Message):
     speaking: bool
 
 
-class QualityMeasured(Message):
-    participant_id: str
+class PathQuality(Message):
+    """How one person's connection does now; the fields of media.control.Quality."""
+
     level: Literal["good", "fair", "poor", "lost"]
     up_loss: float
     down_loss: float
@@ -301,6 +302,10 @@ class QualityMeasured(Message):
     estimate_bps: int | None
     layers: str
     freezes: int
+
+
+class QualityMeasured(PathQuality):
+    participant_id: str
 
 
 class LayerView(Message):
@@ -508,18 +513,8 @@ class NetworkTestMeasured(Message):
     left_ms: int
 
 
-class QualitySampleView(Message):
+class QualitySampleView(PathQuality):
     at: datetime
-    level: Literal["good", "fair", "poor", "lost"]
-    up_loss: float
-    down_loss: float
-    rtt_ms: float | None
-    jitter_ms: float
-    up_bps: int
-    down_bps: int
-    estimate_bps: int | None
-    layers: str
-    freezes: int
 
 
 class PersonQuality(Message):

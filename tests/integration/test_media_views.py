@@ -85,12 +85,12 @@ async def test_the_last_minutes_of_everybody(tmp_path: Path) -> None:
         await one.control.note_stats(SITTING, viewer.peer_id, stats)
         await one.until(lambda: any(r["participant_id"] == "viewer" and r["freezes"] == 2 for r in one.of("quality")), 15)
         samples = await one.control.quality(SITTING)
-        assert {sample.participant_id for sample in samples} >= {"p1", "viewer"}
+        assert {sample.quality.participant_id for sample in samples} >= {"p1", "viewer"}
         assert [sample.at for sample in samples] == sorted(sample.at for sample in samples)
-        camera = [sample for sample in samples if sample.participant_id == "p1"][-1]
+        camera = [sample.quality for sample in samples if sample.quality.participant_id == "p1"][-1]
         assert camera.layers == "l,m,h"
         assert camera.up_bps > 500_000
-        assert next(s for s in reversed(samples) if s.participant_id == "viewer").level in {"fair", "poor"}
+        assert next(s.quality for s in reversed(samples) if s.quality.participant_id == "viewer").level in {"fair", "poor"}
 
 
 async def test_a_view_of_nobody_is_refused(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hearing.model import ParticipantId
-from media.control import ClientStats, QualitySample
+from hearing.model import ParticipantId, SittingId
+from media.control import ClientStats, Quality, QualitySample
 from tests.integration.signaling_bed import Bed, court_house, until
 
 MEASURED = {
@@ -23,9 +23,9 @@ async def bed(tmp_path: Path) -> AsyncIterator[Bed]:
 
 
 def sample(bed: Bed, who: str, level: str) -> QualitySample:
-    return QualitySample(
-        bed.parts.clock.now(), ParticipantId(bed.ids[who]), level, 0.01, 0.0, 30.0, 2.0, 500_000, 900_000, None, "l,m,h", 0
-    )
+    person = ParticipantId(bed.ids[who])
+    quality = Quality(SittingId(bed.sitting_id), person, level, 0.01, 0.0, 30.0, 2.0, 500_000, 900_000, None, "l,m,h", 0)
+    return QualitySample(bed.parts.clock.now(), quality)
 
 
 async def test_a_page_says_what_it_shows_and_measures_for_its_own_peer_only(bed: Bed) -> None:

@@ -407,8 +407,8 @@ export interface SpeakingChanged {
   speaking: boolean
 }
 
-export interface QualityMeasured {
-  participant_id: string
+/** How one person's connection does now; the fields of media.control.Quality. */
+export interface PathQuality {
   level: "good" | "fair" | "poor" | "lost"
   up_loss: number
   down_loss: number
@@ -419,6 +419,20 @@ export interface QualityMeasured {
   estimate_bps: number | null
   layers: string
   freezes: number
+}
+
+export interface QualityMeasured {
+  level: "good" | "fair" | "poor" | "lost"
+  up_loss: number
+  down_loss: number
+  rtt_ms: number | null
+  jitter_ms: number
+  up_bps: number
+  down_bps: number
+  estimate_bps: number | null
+  layers: string
+  freezes: number
+  participant_id: string
 }
 
 /** What this page gets of one picture; `reason` says why it is paused or small. */
@@ -592,7 +606,6 @@ export interface NetworkTestMeasured {
 }
 
 export interface QualitySampleView {
-  at: string
   level: "good" | "fair" | "poor" | "lost"
   up_loss: number
   down_loss: number
@@ -603,6 +616,7 @@ export interface QualitySampleView {
   estimate_bps: number | null
   layers: string
   freezes: number
+  at: string
 }
 
 export interface PersonQuality {
