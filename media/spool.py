@@ -31,6 +31,7 @@ from hearing.model import ParticipantId, SittingId
 from media.control import TrackEnd
 from media.opus import LOST_SILENCE, MUTED_SILENCE, SILENCE_MS, duration_ms
 from media.webm import Codec, StoredBlock, WebmWriter, read_blocks, read_codec
+from storage.durable import sync_folder
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 LAST_FRAME_MS = 33  # length given to the last video frame of a repaired segment
@@ -175,7 +176,7 @@ class Spool:
         _write_durably(folder / "head.json", _HEAD.dump_json(head))
         pending.replace(folder / f"{segment.index:06d}.json")
         (folder / f"{segment.index:06d}.open.json").unlink(missing_ok=True)
-        _sync_folder(folder)
+        sync_folder(folder)
 
     def discard(self, part: Path) -> None:
         """Throw an open segment away that holds nothing readable. The sitting's folder stays: it may be claimed."""
@@ -327,11 +328,3 @@ def _gone_on_failure(path: Path) -> Iterator[None]:
     except OSError:
         path.unlink(missing_ok=True)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from record.verify import fingerprint_of
+from storage.durable import write_secret_once
 
 KEY_FILE = "court-signing-key.pem"
 PUBLIC_FILE = "court-signing-key.pub.pem"
@@ -57,7 +56,7 @@ def court_key(folder: Path) -> CourtKey:
         folder.chmod(0o700)
         made = Ed25519PrivateKey.generate()
         pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write_once(path, pem)
+        write_secret_once(path, pem)
     try:
         private = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
@@ -66,22 +65,6 @@ def court_key(folder: Path) -> CourtKey:
         raise UnusableKey(f"签名密钥不是 Ed25519 密钥：{path.name}")
     key = CourtKey(private)
     if not (folder / PUBLIC_FILE).exists():
-        _write_once(folder / PUBLIC_FILE, private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        write_secret_once(folder / PUBLIC_FILE, public)
     return key
-
-
-def _write_once(path: Path, content: bytes) -> None:
-    """Write a file that only its owner reads; when another process was first, its file stays."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if not path.exists():
-            os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        draft.unlink()

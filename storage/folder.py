@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from storage.durable import sync_folder
 from storage.incoming import chunks_of
 from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key, is_key_part
 
@@ -136,17 +137,9 @@ def _keep(temporary: Path, path: Path, root: Path, stored: StoredObject) -> None
                 raise ObjectExists(f"another content stands under {stored.key}") from None
         # The name is durable when its folder is, and the folders above, which may be as new as the file.
         for folder in (path.parent, *path.parent.parents):
-            _sync_folder(folder)
+            sync_folder(folder)
             if folder == root:
                 break
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _measure(key: str, path: Path) -> StoredObject:

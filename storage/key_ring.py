@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.durable import write_secret_once
 from storage.envelope import NONCE_BYTES, Algorithm, Damaged, seal, unseal
 
 _FILE = re.compile(r"([a-z]+)-(\d{1,6})\.key")
@@ -70,26 +70,5 @@ class KeyRing:
     def _make(self, wrapping_key: str) -> str:
         """Whole on the disk before it is used; when another process was first, its key stays."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self._folder / f"{wrapping_key}.key"
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(Algorithm.AES_256_GCM.key_bytes))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return wrapping_key
-        finally:
-            draft.unlink()
-            _sync_folder(self._folder)
+        write_secret_once(self._folder / f"{wrapping_key}.key", os.urandom(Algorithm.AES_256_GCM.key_bytes))
         return wrapping_key
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
