@@ -86,4 +86,4 @@ def export(settings: Settings, hearing_id: str, folder: Path) -> int:
 
 async def _export(settings: Settings, hearing_id: str, folder: Path) -> Path:
     async with shared(settings) as parts:
-        return await export_hearing(parts.database, parts.store, court_key(settings.keys_dir), hearing_id, folder)
+        return await export_hearing(parts.database, parts.stores.objects(), court_key(settings.keys_dir), hearing_id, folder)

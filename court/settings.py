@@ -54,6 +54,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 IceServers = Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_from_json)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 HIGHEST_PORT = 65535
+BUCKET_ADDRESS = re.compile(r"s3(\+http)?://[^\s:/@]+:[^\s:/@]+@[^\s/@]+/[^\s/?]+(\?region=[\w-]+)?")
 PORTS_PER_WORKER = 2  # of one person; a courtroom needs two per person and address
 
 
@@ -89,6 +90,21 @@ class Settings(BaseSettings):
     tz: str = Field("Asia/Shanghai", description="Time zone of everything printed; inside the system all times are UTC.")
     database_url: str = Field(
         "", description="SQLAlchemy URL, for example `postgresql+asyncpg://court:…@db/court`. Unset: SQLite in COURT_DATA."
+    )
+    store_a: str = Field(
+        "",
+        repr=False,
+        description="Where recordings, exhibits and manifests lie, encrypted: a folder, or a bucket as "
+        "`s3://ACCESS_KEY:SECRET_KEY@minio.court.cn:9000/BUCKET` (`s3+http://` without TLS, `?region=`; `/` and the like "
+        "in keys percent-encoded). Unset: `<COURT_DATA>/objects`.",
+    )
+    store_b: str = Field(
+        "",
+        repr=False,
+        description="Where the second copy lies, best in another building. Unset: `<COURT_DATA>-copy` beside the data.",
+    )
+    cipher: Literal["aes-256-gcm", "sm4-gcm"] = Field(
+        "aes-256-gcm", description="Encryption of what is stored from now on; what lies there stays readable."
     )
     redis_url: str = Field("", description="Redis for several signaling processes and for waking workers. Unset: embedded.")
     room_limit: Annotated[int, Field(ge=2, le=500)] = Field(16, description="People in one courtroom; one more is refused.")
@@ -171,6 +187,13 @@ class Settings(BaseSettings):
             raise ValueError("应以 http:// 或 https:// 开头")
         return value.rstrip("/")
 
+    @field_validator("store_a", "store_b")
+    @classmethod
+    def _bucket_address(cls, value: str) -> str:
+        if "://" in value and BUCKET_ADDRESS.fullmatch(value) is None:
+            raise ValueError("应为文件夹，或 s3://访问密钥:私密密钥@主机:端口/存储桶")
+        return value if "://" in value or not value else str(Path(value).expanduser().absolute())
+
     @field_validator("turn_urls")
     @classmethod
     def _turn_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -219,6 +242,8 @@ class Settings(BaseSettings):
             raise ValueError("COURT_RELAY_ONLY 需要中继：请设置 COURT_TURN_URLS 与 COURT_TURN_SECRET")
         if self.keys_dir.is_relative_to(self.data.absolute()):
             raise ValueError("COURT_KEYS 不得位于 COURT_DATA 之内：密钥与数据须分开保管")
+        if self.store_places[0] == self.store_places[1]:
+            raise ValueError("COURT_STORE_A 与 COURT_STORE_B 不得是同一处：第二份副本须另存")
         if self.speech_model_dir is not None and not self.speech_model_dir.is_dir():
             raise ValueError(f"COURT_SPEECH_MODEL_DIR 指向的文件夹不存在：{self.speech_model_dir}")
         return self
@@ -237,6 +262,12 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         data = self.data.absolute()
         return self.keys if self.keys is not None else data.with_name(f"{data.name}-keys")
+
+    @property
+    def store_places(self) -> tuple[str, str]:
+        """The two folders or bucket addresses."""
+        data = self.data.absolute()
+        return self.store_a or str(data / "objects"), self.store_b or str(data.with_name(f"{data.name}-copy"))
 
     @property
     def media_port_range(self) -> tuple[int, int] | None:

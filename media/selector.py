@@ -57,7 +57,7 @@ class Selector:
         self._costed_ms = 0.0
         self._recent = RecentSpeakers()
         self._few = LoudestFew(LOUDEST)
-        self._heard: frozenset[ParticipantId] | None = None  # whose sound is forwarded; None: everyone's
+        self._heard: object = None  # what the forwarder was last told of sound: whose (None: everyone's), to whom, which tracks
 
     def set_view(self, peer: Peer, tiles: Mapping[str, int], now_ms: float) -> None:
         """What this client's page shows from now on."""
@@ -183,14 +183,15 @@ class Selector:
             always = frozenset(self.prominent)
             loudness = {peer.participant_id: peer.up.loudness_dbov for peer in peers}
             heard = always | self._few.update(loudness, always)
-        if heard == self._heard:
+        tracks = [track for track in self._forwarder.tracks.values() if track.kind is Kind.AUDIO]
+        told = heard, {peer.peer_id for peer in peers}, {track.track_id for track in tracks}
+        if told == self._heard:
             return
-        self._heard = heard
-        for track in self._forwarder.tracks.values():
-            if track.kind is Kind.AUDIO:
-                layer = BEST if heard is None or track.source in heard else None
-                for peer in peers:
-                    track.want(peer.participant_id, layer)
+        self._heard = told
+        for track in tracks:
+            layer = BEST if heard is None or track.source in heard else None
+            for peer in peers:
+                track.want(peer.participant_id, layer)
 
 
 def _tile_px(track: Track, seat: _Seat) -> int:

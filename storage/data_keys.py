@@ -51,6 +51,10 @@ class DataKeys:
         self._algorithm = algorithm
         self._key_class = key_class
 
+    def in_class(self, key_class: str) -> DataKeys:
+        """The same rows; what is reserved through this one belongs to another access class."""
+        return DataKeys(self._database, self._ring, self._clock, self._algorithm, key_class)
+
     async def reserve(self, object_key: str, content_bytes: int, content_sha256: str) -> KeptObject:
         """The key under which exactly this content is stored; the same content again gets the same key.
 

@@ -26,6 +26,10 @@ class EncryptedStore:
         self._inner = inner
         self._keys = keys
 
+    def in_class(self, key_class: str) -> EncryptedStore:
+        """The same store; what is put through this one belongs to another access class (S21)."""
+        return EncryptedStore(self._inner, self._keys.in_class(key_class))
+
     async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
         check_key(key)
         async with collected(data) as incoming:

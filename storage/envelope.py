@@ -21,6 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from storage.objects import StorageError
+
 MAGIC = b"RCE1"
 HEADER_BYTES, TAG_BYTES, NONCE_BYTES, PREFIX_BYTES = 16, 16, 12, 7
 CHUNK_LOG2 = 16
@@ -41,8 +43,10 @@ class Algorithm(StrEnum):
 _NUMBER = {Algorithm.AES_256_GCM: 1, Algorithm.SM4_GCM: 2}
 
 
-class Damaged(Exception):
+class Damaged(StorageError):
     """What is stored is not what was encrypted: changed, cut, or under another key."""
+
+    code = "object_damaged"
 
 
 @dataclass(frozen=True, slots=True)

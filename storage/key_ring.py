@@ -14,12 +14,15 @@ from pathlib import Path
 
 from storage.durable import write_secret_once
 from storage.envelope import NONCE_BYTES, Algorithm, Damaged, seal, unseal
+from storage.objects import StorageError
 
 _FILE = re.compile(r"([a-z]+)-(\d{1,6})\.key")
 
 
-class UnknownKey(Exception):
+class UnknownKey(StorageError):
     """A wrapping key is not in this folder: it was lost, or this process may not have it."""
+
+    code = "key_missing"
 
 
 @dataclass(frozen=True, slots=True)

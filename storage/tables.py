@@ -161,6 +161,7 @@ segments = Table(
     Column("sha256", String(64), nullable=False), Column("sm3", String(64), nullable=False), Column("prev_sha256", String(64), nullable=False),
     Column("object_key", String(300), nullable=False), Column("packets", Integer, nullable=False), Column("lost_packets", Integer, nullable=False),
     Column("filled_ms", Integer, nullable=False), Column("muted_ms", Integer, nullable=False), Column("closed_by", String(20), nullable=False),
+    Column("access", String(20), nullable=False, default="parties", server_default="parties"),  # class at recording (S21)
 )  # fmt: skip
 
 track_ends = Table(
@@ -187,7 +188,7 @@ jobs = Table(
     "jobs", metadata, _id(), _court(),
     Column("kind", String(30), nullable=False), Column("payload", JSON, nullable=False), Column("state", String(20), nullable=False, index=True),  # waiting | running | done | failed
     Column("attempts", Integer, nullable=False, default=0), _at("not_before_at"), _at("lease_until_at", nullable=True), _at("created_at"), _at("finished_at", nullable=True),
-    Column("problem", Text, nullable=False, default=""),
+    Column("problem", Text, nullable=False, default=""), Column("progress", Float, nullable=False, default=0.0, server_default="0"),  # 0 … 1
 )  # fmt: skip
 
 access_log = Table(
@@ -203,4 +204,33 @@ data_keys = Table(
     Column("wrapped", LargeBinary, nullable=True), Column("prefix", LargeBinary, nullable=False),  # wrapped: null once destroyed
     Column("content_bytes", BigInteger, nullable=False), Column("content_sha256", String(64), nullable=False), Column("stored_sha256", String(64), nullable=False, default=""),
     _at("reserved_at"), _at("stored_at", nullable=True), _at("destroyed_at", nullable=True),
+)  # fmt: skip
+
+access_orders = Table(
+    "access_orders", metadata, _id(), _court(),  # another access class after the fact, by ruling (AV-16); the newest counts
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("track_id", String(60), nullable=False),  # "": every track
+    Column("t0_ms", Integer, nullable=False), Column("t1_ms", Integer, nullable=False), Column("access", String(20), nullable=False),
+    Column("ruling", String(500), nullable=False), Column("ordered_by", ForeignKey("participants.id"), nullable=False), _at("at"),
+)  # fmt: skip
+
+stamps = Table(
+    "stamps", metadata, _id(), _court(),  # RFC 3161 time stamps of a ledger's head
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("number", Integer, nullable=False),
+    Column("chain_hash", String(64), nullable=False), Column("authority", String(200), nullable=False),
+    Column("token", LargeBinary, nullable=False), _at("at"),
+)  # fmt: skip
+
+statements = Table(
+    "statements", metadata, _id(), _court(),  # 起止与中断情况记录 (AV-3), 故障说明 (AV-4): drafted from the ledger, then confirmed and signed
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("kind", String(20), nullable=False),
+    Column("document", JSON, nullable=False), Column("sha256", String(64), nullable=False), Column("state", String(20), nullable=False),  # drafted | confirmed | signed
+    _at("drafted_at"), Column("confirmed_by", ForeignKey("participants.id")), _at("confirmed_at", nullable=True),
+    Column("signed_by", ForeignKey("participants.id")), _at("signed_at", nullable=True),
+)  # fmt: skip
+
+checks = Table(
+    "checks", metadata, _id(), _court(),  # each verification of what is stored of a sitting (A10)
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), _at("started_at"), _at("finished_at", nullable=True),
+    Column("objects", Integer, nullable=False, default=0), Column("healed", Integer, nullable=False, default=0),
+    Column("state", String(20), nullable=False), Column("problems", JSON, nullable=False),  # running | whole | healed | damaged
 )  # fmt: skip

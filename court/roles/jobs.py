@@ -13,5 +13,5 @@ from storage.queue import run_worker
 async def main(settings: Settings) -> None:
     async with shared(settings) as parts:
         key = court_key(settings.keys_dir)
-        work = handlers(parts.database, parts.store, key, parts.clock, SealSettings(timezone=settings.tz))
+        work = handlers(parts.database, parts.stores.objects(), key, parts.clock, SealSettings(timezone=settings.tz))
         await run_worker(parts.database, work, parts.clock, parts.wake)

@@ -50,7 +50,8 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
-    settings, database, store = parts.settings, parts.database, parts.store
+    settings, database = parts.settings, parts.database
+    store = parts.stores.objects(copies=1)  # a person waits; the verify job makes a copy that is missing
     key = court_key(settings.keys_dir)
     evidence = EvidenceSettings(settings.data / "uploads", settings.upload_limit_mb * 1024 * 1024)
     return Parts(

@@ -33,7 +33,7 @@ async def main(settings: Settings) -> None:
                 terms=COURT_WORDS,
             ),
             parts.clock,
-            parts.store,
+            parts.stores.objects(copies=1),
             parts.database,
             ready=lambda: _ready(settings),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from hearing.audience import Kind
 from media import rtcp
 from media.rtp_rewrite import sequence_of, ssrc_of
-from tests.integration.media_rig import CLOCK, SITTING, all_to_all, opus_tone, rig, table
+from tests.integration.media_rig import CLOCK, SITTING, all_to_all, opus_tone, rig, table, vp8_picture
 
 TONE = opus_tone(1.0)
 
@@ -40,6 +40,28 @@ async def test_one_small_request_does_not_bring_thousands_of_packets(tmp_path: P
             bob.down.send_rtcp(rtcp.write_nack(ssrc_of(packet), [sequence_of(packet)] * 100))
         await asyncio.sleep(0.5)
         assert 100 <= bob.datagrams - before <= 1_300
+
+
+async def test_a_flood_of_keyframe_requests_costs_the_sender_a_few_and_the_others_nothing(tmp_path: Path) -> None:
+    """Every PLI that reached a camera would be a full picture for everyone: ten a second would take the room's bandwidth."""
+    async with rig(tmp_path) as one:
+        names = ["a", "b", "c"]
+        await one.control.apply_grants(table(1, names, all_to_all(names, recorded=False)))
+        alice, bob, carol = await one.join("a"), await one.join("b"), await one.join("c")
+        await one.until(lambda: all({"a-video", "a-audio"} <= set(client.sources.values()) for client in (bob, carol)))
+        showing, talking = alice.show(vp8_picture(45)), alice.talk(TONE * 3)
+        await one.until(lambda: bob.count("a-video") > 5 and carol.count("a-video") > 5)
+        before, flooded_s = alice.keyframe_requests, 1.5
+        for n in range(1_500):
+            bob.down.send_rtcp(rtcp.write_pli(ssrc_of(bob.got["a-video"][-1])))
+            if n % 10 == 9:
+                await asyncio.sleep(flooded_s / 150)
+        assert 1 <= alice.keyframe_requests - before <= 8
+        await asyncio.gather(showing, talking)
+        await asyncio.sleep(0.3)
+        assert carol.count("a-audio") >= 0.99 * alice.sent[Kind.AUDIO]
+        numbers = [sequence_of(packet) for packet in carol.got["a-video"]]
+        assert len(set(numbers)) >= 0.99 * (((numbers[-1] - numbers[0]) & 0xFFFF) + 1)
 
 
 async def test_a_picture_that_changes_its_size_all_the_time_makes_no_flood_of_files(tmp_path: Path) -> None:

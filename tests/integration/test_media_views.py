@@ -79,6 +79,27 @@ async def test_in_a_crowd_the_loudest_are_heard_and_nobody_else(tmp_path: Path, 
             assert max(numbers) - min(numbers) + 1 - len(numbers) < 10, "no holes to ask for"
 
 
+async def test_who_comes_into_a_crowd_hears_the_loudest_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody begins to speak and nobody stops while they come."""
+    monkeypatch.setattr("media.selector.LOUDEST", 1)
+    async with courtroom(tmp_path, crowd_above=2) as (one, _):
+        cameras = {client.name: client for client in one.clients.values() if isinstance(client, Camera)}
+        cameras["p1"].audio_bytes, cameras["p2"].audio_bytes = 80, 20
+        await asyncio.sleep(1.5)
+        people = [*PEOPLE, "late"]
+        await one.control.apply_grants(table(2, people, all_to_all(people, recorded=False)))
+        late = NarrowViewer(one, "late")
+        one.clients[late.peer_id] = late
+        await late.join()
+
+        def heard(name: str) -> int:
+            ssrc = next((ssrc for ssrc, track_id in late.sources.items() if track_id == f"{name}-audio"), None)
+            return len(late.audio.get(ssrc, set()))
+
+        await one.until(lambda: heard("p1") > 50)
+        assert heard("p2") < 10, "a few, before the first look at who speaks"
+
+
 async def test_the_last_minutes_of_everybody(tmp_path: Path) -> None:
     async with courtroom(tmp_path) as (one, viewer):
         stats = ClientStats(rtt_ms=30.0, jitter_ms=4.0, up_loss=0.0, down_loss=0.0, freezes=2, frames_per_s=9.0, concealed=0.0)
