@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from hearing.access import AccessClass
 from hearing.model import (
     BENCH,
     ISOLATED_UNTIL_CALLED,
@@ -45,7 +46,8 @@ class GrantTable:
     """The whole permission of a sitting at one ledger number; a higher number replaces a lower one.
 
     `effective_at` is the time of the deciding event: recording starts and stops at that time, although the table
-    arrives a little later. `opened_at` is the zero of the record clock (宣布开庭).
+    arrives a little later. `opened_at` is the zero of the record clock (宣布开庭). What is recorded under the table is of the
+    class `access`.
     """
 
     sitting_id: SittingId
@@ -55,6 +57,7 @@ class GrantTable:
     members: frozenset[ParticipantId]  # who may hold a media connection at all (an isolated witness may: device test)
     grants: tuple[Grant, ...]
     prominent: tuple[ParticipantId, ...] = ()  # floor holder, then bench: heard in any crowd, seen when the path is narrow
+    access: AccessClass = AccessClass.PARTIES
 
 
 class Place(StrEnum):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 import aiohttp
 from pydantic import TypeAdapter
 
+from hearing.access import AccessClass
 from hearing.audience import GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
 
@@ -281,6 +282,7 @@ class SegmentStored:
     filled_ms: int
     muted_ms: int
     closed_by: str  # rotate | stop | leave | repair
+    access: AccessClass = AccessClass.PARTIES
     type: ClassVar[str] = "segment.stored"
 
 

@@ -16,7 +16,7 @@ from media.control import SegmentStored
 from media.reporter import post
 from media.settings import ShipperSettings
 from media.spool import Spool, SpooledSegment
-from storage.objects import ObjectMissing, ObjectStore, StorageError, segment_key
+from storage.objects import ObjectMissing, ObjectStore, StorageError, in_class, segment_key
 
 MAX_PAUSE_S = 10.0
 _log = structlog.get_logger()
@@ -72,7 +72,7 @@ class Shipper:
         key = segment_key(self._settings.court_id, segment.sitting_id, segment.track_id, segment.index)
         data = await self._bytes_of(path, key)
         self._check(segment, data)
-        await self._store.put(key, data)
+        await in_class(self._store, segment.access).put(key, data)
         returned = await self._store.get(key)
         if returned != data:
             raise Refused("read_back_differs")
@@ -121,7 +121,7 @@ def _stored(segment: SpooledSegment, key: str, data: bytes) -> SegmentStored:
         codec=segment.codec, index=segment.index, t0_ms=segment.t0_ms, t1_ms=segment.t1_ms, started_at=segment.started_at,
         bytes=segment.bytes, sha256=segment.sha256, sm3=sm3.finalize().hex(), prev_sha256=segment.prev_sha256,
         object_key=key, packets=segment.packets, lost_packets=segment.lost_packets, filled_ms=segment.filled_ms,
-        muted_ms=segment.muted_ms, closed_by=segment.closed_by,
+        muted_ms=segment.muted_ms, closed_by=segment.closed_by, access=segment.access,
     )  # fmt: skip
 
 

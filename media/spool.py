@@ -26,6 +26,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from hearing.access import AccessClass
 from hearing.audience import Kind
 from hearing.model import ParticipantId, SittingId
 from media.control import TrackEnd
@@ -49,6 +50,7 @@ class SegmentName:
     index: int
     t0_ms: int
     started_at: datetime
+    access: AccessClass = AccessClass.PARTIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class SpooledSegment:
     filled_ms: int
     muted_ms: int
     closed_by: str
+    access: AccessClass = AccessClass.PARTIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +163,7 @@ class Spool:
             codec=name.codec, index=name.index, t0_ms=name.t0_ms, t1_ms=content.t1_ms, started_at=name.started_at,
             bytes=size, sha256=digest, prev_sha256=head.sha256 if head else "", packets=content.packets,
             lost_packets=content.lost_packets, filled_ms=content.filled_ms, muted_ms=content.muted_ms,
-            closed_by=content.closed_by,
+            closed_by=content.closed_by, access=name.access,
         )  # fmt: skip
         folder = part.parent
         pending = folder / f"{name.index:06d}.json.tmp"

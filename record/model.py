@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from evidence.model import Exhibit
+from hearing.access import AccessClass
 from hearing.ledger import Recorded, SealedEntry
 from hearing.model import CourtId, ExhibitId, Hearing, ParticipantId, SittingId, SittingState
 from record.acts import exhibit_mark
@@ -36,6 +37,7 @@ class Segment:
     filled_ms: int
     muted_ms: int
     closed_by: str
+    access: AccessClass = AccessClass.PARTIES  # class at recording; later orders and the interval may be stricter
 
 
 @dataclass(frozen=True, slots=True)

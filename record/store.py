@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, RowMapping, Table, and_, func, select, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from evidence.store import exhibits_of
+from hearing.access import AccessClass
 from hearing.ledger import read_entry
 from hearing.model import CourtId, SittingId, SittingState
 from hearing.store import load_hearing, load_ledger
@@ -100,4 +101,5 @@ def _sitting(row: RowMapping) -> SittingInfo:
 
 
 def _segment(row: RowMapping) -> Segment:
-    return Segment(**{**{name: row[name] for name in SEGMENT_FIELDS}, "started_at": aware(row["started_at"])})
+    fields = {name: row[name] for name in SEGMENT_FIELDS}
+    return Segment(**fields | {"started_at": aware(row["started_at"]), "access": AccessClass(row["access"])})

@@ -113,7 +113,7 @@ class Reports:
         hearing, _ = await self._parts.hearings.load(report.sitting_id)
         if hearing.participant(report.participant_id) is None:
             raise UnknownId("本次庭审中没有此人。", field="participant_id")
-        row = {**asdict(report), "kind": report.kind.value, "court_id": hearing.court_id}
+        row = {**asdict(report), "kind": report.kind.value, "access": report.access.value, "court_id": hearing.court_id}
         async with self._parts.database.transaction() as connection:
             await insert_once(connection, segments, row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 MOST_KEY_CHARACTERS = 300  # = the width of object_key columns
 _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")  # no leading dot: no climbing, nothing hidden
@@ -70,6 +70,19 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[str]:
         """Every key that starts with `prefix`, in order."""
+
+
+@runtime_checkable
+class ClassedStore(Protocol):
+    """A store that keeps the keys of each access class apart (storage.encrypted)."""
+
+    def in_class(self, key_class: str) -> ObjectStore:
+        """The same objects; what is put through this one belongs to the class."""
+
+
+def in_class(store: ObjectStore, key_class: str) -> ObjectStore:
+    """The store for objects of this access class; a store without keys of its own keeps all classes alike."""
+    return store.in_class(key_class) if isinstance(store, ClassedStore) else store
 
 
 def is_key_part(text: str) -> bool:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("hearing", "storage", "media", "transcripts", "evidence", "record", "signaling", "court")
 
 PURE = {
-    "hearing.states", "hearing.stages", "hearing.permissions", "hearing.audience", "hearing.timeline", "hearing.model",
+    "hearing.states", "hearing.stages", "hearing.access", "hearing.permissions", "hearing.audience", "hearing.timeline", "hearing.model",
     "hearing.commands", "hearing.events", "hearing.procedure", "hearing.ledger", "hearing.errors",
     "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
     "hearing.decisions_camera", "hearing.decisions_screen", "hearing.scheduling", "hearing.documents",
