@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import shutil
 import stat
@@ -21,9 +20,11 @@ from hearing.timeline import Clock, iso_utc, local_date_time, whole_ms
 from record import store
 from record import verify as verifier
 from record.check import ledger_lines, stored_keys
+from record.extras import EXTRAS
 from record.keys import CourtKey
 from record.manifest import exhibit_path
 from record.model import Material
+from record.package_items import Item, folder_of, made
 from record.signing import signature_bytes
 from record.verify import PACKAGE_SCHEMA, canonical
 from storage.clock import SystemClock
@@ -69,23 +70,12 @@ HOW_TO = """庭审记录包：怎样核验
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """One file of a package: from the store (`key`) or made for it (`data`)."""
-
-    path: str
-    sha256: str
-    size_bytes: int
-    key: str | None = None
-    data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a package will hold, in order, before a byte of media is read."""
 
     hearing_id: str
     made_at: datetime
-    items: tuple[_Item, ...]
+    items: tuple[Item, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -99,6 +89,10 @@ async def plan_package(database: Database, objects: ObjectStore, key: CourtKey, 
         found = [
             await store.material_of(connection, sitting_id) for sitting_id in await store.sitting_ids(connection, hearing_id)
         ]
+        later = [
+            item for material in found if material and material.sitting.sealed_manifest_sha256
+            for extra in EXTRAS for item in await extra(connection, material)
+        ]  # fmt: skip
     materials = [material for material in found if material is not None]
     if not materials:
         raise UnknownId("没有这个庭审。", field="hearing_id")
@@ -107,17 +101,18 @@ async def plan_package(database: Database, objects: ObjectStore, key: CourtKey, 
         raise NotNow("庭审记录尚未封存，闭庭后稍候即可下载。", code="record_not_sealed")
     made_at, items, listed = whole_ms(clock.now()), [], []
     for material in sealed:
-        folder = f"sitting-{material.sitting.ordinal}"
+        folder = folder_of(material)
         items += await _sitting_items(objects, material, folder)
         listed.append(_listed(material, folder))
+    items += later
     items += _exhibit_items(sealed[-1], {item.path for item in items})
-    items += [_made("verify.py", _VERIFIER), _made("说明.txt", _how_to(sealed[0], key, made_at))]
+    items += [made("verify.py", _VERIFIER), made("说明.txt", _how_to(sealed[0], key, made_at))]
     unsealed = [
         {"sitting_id": m.sitting.id, "ordinal": m.sitting.ordinal, "state": m.sitting.state}
         for m in materials if m not in sealed
     ]  # fmt: skip
     document = canonical(_document(sealed[0], listed, unsealed, items, made_at))
-    items += [_made("package.json", document), _made("package.sig.json", signature_bytes(key, "package.json", document))]
+    items += [made("package.json", document), made("package.sig.json", signature_bytes(key, "package.json", document))]
     return Plan(hearing_id, made_at, tuple(items))
 
 
@@ -163,9 +158,9 @@ async def package_zip(
     yield sink.taken()
 
 
-async def _in_store(objects: ObjectStore, plan: Plan) -> list[_Item]:
+async def _in_store(objects: ObjectStore, plan: Plan) -> list[Item]:
     """The items that can be read. A damaged record is handed out too: the verifier then names what is missing."""
-    present: list[_Item] = []
+    present: list[Item] = []
     for item in plan.items:
         try:
             if item.key is not None:
@@ -196,13 +191,13 @@ class _Sink:
         return data
 
 
-def _zip_info(item: _Item, made_at: datetime) -> zipfile.ZipInfo:
+def _zip_info(item: Item, made_at: datetime) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(item.path, made_at.timetuple()[:6])
     info.external_attr = (stat.S_IFREG | 0o644) << 16
     return info
 
 
-async def _chunks(objects: ObjectStore, item: _Item) -> AsyncIterator[bytes]:
+async def _chunks(objects: ObjectStore, item: Item) -> AsyncIterator[bytes]:
     if item.key is None:
         yield item.data
         return
@@ -218,11 +213,7 @@ def _place(draft: Path, out_dir: Path) -> None:
     draft.rename(out_dir)
 
 
-def _made(path: str, data: bytes) -> _Item:
-    return _Item(path, hashlib.sha256(data).hexdigest(), len(data), data=data)
-
-
-async def _sitting_items(objects: ObjectStore, material: Material, folder: str) -> list[_Item]:
+async def _sitting_items(objects: ObjectStore, material: Material, folder: str) -> list[Item]:
     """The files of one sealed sitting: manifest and signature as sealed, the ledger up to its head, everything listed."""
     court_id, sitting_id = material.sitting.court_id, material.sitting.id
     data = await objects.get(manifest_key(court_id, sitting_id))
@@ -230,21 +221,21 @@ async def _sitting_items(objects: ObjectStore, material: Material, folder: str) 
     sizes = {f"{folder}/{entry['path']}": entry["bytes"] for entry in manifest["files"]}
     sizes |= {exhibit["path"]: exhibit["bytes"] for exhibit in manifest["exhibits"]}
     return [
-        _made(f"{folder}/manifest.json", data),
-        _made(f"{folder}/manifest.sig.json", await objects.get(signature_key(court_id, sitting_id))),
-        _made(f"{folder}/ledger.jsonl", ledger_lines(material, manifest["ledger"]["entries"])),
+        made(f"{folder}/manifest.json", data),
+        made(f"{folder}/manifest.sig.json", await objects.get(signature_key(court_id, sitting_id))),
+        made(f"{folder}/ledger.jsonl", ledger_lines(material, manifest["ledger"]["entries"])),
         *(
-            _Item(path, sha256, sizes[path], key=key)
+            Item(path, sha256, sizes[path], key=key)
             for path, key, sha256 in stored_keys(material, manifest)
             if path in sizes and path.startswith(folder)
         ),
     ]
 
 
-def _exhibit_items(material: Material, present: set[str]) -> list[_Item]:
+def _exhibit_items(material: Material, present: set[str]) -> list[Item]:
     """All exhibits of the hearing, once."""
     return [
-        _Item(exhibit_path(e), e.sha256, e.bytes, key=e.object_key) for e in material.exhibits if exhibit_path(e) not in present
+        Item(exhibit_path(e), e.sha256, e.bytes, key=e.object_key) for e in material.exhibits if exhibit_path(e) not in present
     ]  # fmt: skip
 
 
@@ -256,7 +247,7 @@ def _listed(material: Material, folder: str) -> dict[str, Any]:
 
 
 def _document(
-    first: Material, listed: list[dict[str, Any]], unsealed: list[dict[str, Any]], items: list[_Item], made_at: datetime
+    first: Material, listed: list[dict[str, Any]], unsealed: list[dict[str, Any]], items: list[Item], made_at: datetime
 ) -> dict[str, Any]:
     """package.json: what is in the package, to the last file."""
     return {

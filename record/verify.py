@@ -27,6 +27,7 @@ MANIFEST_SCHEMA = "remote-court/manifest/1"
 SIGNATURE_SCHEMA = "remote-court/signature/1"
 COVER_MS = 250  # a hole in a track shorter than this is not a gap: packets and frames do not end on the millisecond
 OUTSIDE_MS = 500  # a segment may reach this far over the edge of an interval that is recorded
+LATER = ("statements/", "film.mp4")  # in a sitting's folder: made after the seal, so package.json alone lists them
 BENIGN = frozenset({"absent", "outside", "camera_off", "muted", "not_shared", "joining", "leaving"})  # nothing to be recorded
 BLOCK = 1 << 20
 DOCUMENT_MAX_BYTES = 1 << 28  # a manifest or ledger of a day stays far below; a forged one must not fill the memory
@@ -355,6 +356,8 @@ class Package:
                 self.findings.add("changed", folder + path, "清单与分段记录不符 / file list and segment disagree")
         own = {n[len(folder) :] for n in self.digests if n.startswith(folder)} - set(files)
         for path in sorted(own - {"manifest.json", "manifest.sig.json", "ledger.jsonl"}):
+            if path.startswith(LATER):
+                continue
             self.findings.add("added", folder + path, "庭次清单之外的文件 / not in the manifest of the sitting: added")
         for exhibit in manifest["exhibits"]:
             self.check_file(exhibit["path"], exhibit)

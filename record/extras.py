@@ -1,0 +1,7 @@
+"""Who adds files to a sitting's folder after it was sealed. To add some: write an ExtraItems function and name it here."""
+
+from __future__ import annotations
+
+from record.package_items import ExtraItems
+
+EXTRAS: tuple[ExtraItems, ...] = ()
