@@ -204,6 +204,7 @@ data_keys = Table(
     Column("wrapped", LargeBinary, nullable=True), Column("prefix", LargeBinary, nullable=False),  # wrapped: null once destroyed
     Column("content_bytes", BigInteger, nullable=False), Column("content_sha256", String(64), nullable=False), Column("stored_sha256", String(64), nullable=False, default=""),
     _at("reserved_at"), _at("stored_at", nullable=True), _at("destroyed_at", nullable=True),
+    Column("ruling", String(500), nullable=False, default="", server_default=""),  # by which the key was destroyed
 )  # fmt: skip
 
 access_orders = Table(
@@ -233,4 +234,13 @@ checks = Table(
     Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), _at("started_at"), _at("finished_at", nullable=True),
     Column("objects", Integer, nullable=False, default=0), Column("healed", Integer, nullable=False, default=0),
     Column("state", String(20), nullable=False), Column("problems", JSON, nullable=False),  # running | whole | healed | damaged
+    Column("origin", String(20), nullable=False, default="", server_default=""),  # sealing | schedule | fault | command: who asked
+    Column("done_to", String(300), nullable=False, default="", server_default=""),  # object key up to which a running one has come
+)  # fmt: skip
+
+copy_faults = Table(
+    "copy_faults", metadata, _id(), _court(),  # a copy that was not what was stored; the row stays when it is healed
+    Column("object_key", String(300), nullable=False, index=True), Column("store", String(1), nullable=False),  # A | B
+    Column("fault", String(20), nullable=False), _at("noticed_at"), _at("healed_at", nullable=True),  # missing | damaged | unreadable
+    Column("note", String(500), nullable=False, default="", server_default=""),  # where the damaged copy was set aside, or why it is not healed
 )  # fmt: skip

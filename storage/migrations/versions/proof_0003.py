@@ -31,11 +31,13 @@ def _person(table: str, name: str, *, nullable: bool = True) -> sa.Column[object
 
 def upgrade() -> None:
     op.add_column("segments", sa.Column("access", sa.String(20), nullable=False, server_default="parties"))
+    op.add_column("data_keys", sa.Column("ruling", sa.String(500), nullable=False, server_default=""))
     op.add_column("jobs", sa.Column("progress", sa.Float, nullable=False, server_default="0"))
     _access_orders()
     _stamps()
     _statements()
     _checks()
+    _copy_faults()
 
 
 def _access_orders() -> None:
@@ -90,6 +92,22 @@ def _checks() -> None:
         sa.Column("healed", sa.Integer, nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("problems", sa.JSON, nullable=False),
+        sa.Column("origin", sa.String(20), nullable=False, server_default=""),
+        sa.Column("done_to", sa.String(300), nullable=False, server_default=""),
+    )
+
+
+def _copy_faults() -> None:
+    op.create_table(
+        "copy_faults",
+        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("court_id", sa.String(40), sa.ForeignKey("courts.id", name="fk_copy_faults_court_id"), nullable=False),
+        sa.Column("object_key", sa.String(300), nullable=False, index=True),
+        sa.Column("store", sa.String(1), nullable=False),
+        sa.Column("fault", sa.String(20), nullable=False),
+        _at("noticed_at"),
+        _at("healed_at", nullable=True),
+        sa.Column("note", sa.String(500), nullable=False, server_default=""),
     )
 
 
