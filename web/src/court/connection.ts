@@ -26,8 +26,9 @@ export interface ConnectionListener {
 const ANSWER_WITHIN_MS = 6_000;
 const SENDS_BEFORE_GIVING_UP = 3;
 const USUAL_ANSWERS = 4; // an urgent command is late after this many times the usual time
-const LATE_AT_LEAST_MS = 700;
+const LATE_AT_LEAST_MS = 350;
 const LATE_AT_MOST_MS = 3_000;
+const FIRST_GUESS_MS = 175; // of the usual time
 
 /** Given when the network has changed. Unanswered, they show that the socket hangs on a path that is gone. */
 const URGENT: ReadonlySet<CommandName> = new Set<CommandName>(["media.restart_ice"]);
@@ -61,7 +62,7 @@ export class CourtConnection {
   private everJoined = false;
   private seated = false; // joined on the socket that is open now
   private heardMs = 0;
-  private usualAnswerMs = LATE_AT_LEAST_MS / USUAL_ANSWERS;
+  private usualAnswerMs = FIRST_GUESS_MS;
   /** Where the captions held here end; only later ones are asked for when the seat is taken again. */
   captionsAfterMs: number | null = null;
 

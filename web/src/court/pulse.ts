@@ -3,8 +3,8 @@
  * after about five seconds; by then a judge has asked twice whether one can still be heard.
  */
 
-const LOOK_EVERY_MS = 400;
-const QUIET_AT_LEAST_MS = 1_200; // the server's feedback comes ten times a second while anything is sent to it
+const LOOK_EVERY_MS = 250;
+const QUIET_AT_LEAST_MS = 900; // the server's feedback comes ten times a second while anything is sent to it
 const QUIET_AT_MOST_MS = 2_600; // and its reports and checks once a second otherwise
 const USUAL_GAPS = 3;
 const ASLEEP_MS = 3_000; // this page itself stood still (a closed lid, a phone's lock): begin again
