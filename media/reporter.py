@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from pydantic_core import to_jsonable_python
 
-from media.control import LayersChosen, OfferMade, Quality, RecorderHealth, Report, Speaking, WorkerAlive
+from media.control import LayersChosen, OfferMade, Quality, RecorderHealth, Report, Speaking, StoreHealth, WorkerAlive
 
 BATCH = 100
 MAX_WAITING = 20_000
@@ -20,7 +20,7 @@ RETRY_S = 0.5
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 Answer = Mapping[str, Any]
 # A newer one says it better: dropped while signaling is away.
-PASSING = (WorkerAlive, Quality, LayersChosen, RecorderHealth, Speaking)
+PASSING = (WorkerAlive, Quality, LayersChosen, RecorderHealth, Speaking, StoreHealth)
 _log = structlog.get_logger()
 
 

@@ -42,6 +42,7 @@ from signaling.reports import Reports
 from signaling.session_watch import SessionWatch
 from signaling.settings import SignalingSettings
 from signaling.steering import Steering
+from signaling.store_watch import StoreWatch
 
 BODY_BYTES = 8 * 1024 * 1024
 """Largest body read into memory (a batch of reports); uploads are streamed and have their own limit."""
@@ -57,6 +58,7 @@ def build_app(parts: Parts) -> web.Application:
     server = _socket_server(settings)
     histories, recording = Histories(parts.database), RecordingWatch(parts.clock, settings.recorder_silence_s)
     authentication, access = Authentication(settings, parts.database, parts.clock), Access(parts)
+    stores = StoreWatch(parts.clock, settings.spool_warn_bytes, settings.spool_stop_bytes)
     broadcast = Broadcast(server, parts, histories, recording)
     fleet = Fleet(settings.media_urls, parts.clock, settings.media_silence_s)
     steering = Steering(parts, errands, fleet, metrics.grants_applied_seconds.observe)
@@ -65,7 +67,7 @@ def build_app(parts: Parts) -> web.Application:
     seating = Seating(server, parts, acts, broadcast, draft)
     watch = MediaWatch(parts, acts, steering, broadcast, recording)
     door = DoorKeeper(parts, authentication)
-    handlers: dict[str, Handler] = {name: court_command(acts) for name in COURT_COMMANDS}
+    handlers: dict[str, Handler] = {name: court_command(acts, stores) for name in COURT_COMMANDS}
     handlers |= MediaHandlers(steering).table() | {"sitting.join": seating.join}
     server.register_namespace(Gateway(settings, parts.clock, seating.presence, door.seat, handlers, metrics))
 
@@ -80,8 +82,8 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(ExhibitApi(parts, access, news).routes())
     app.add_routes(RecordApi(parts, access, draft).routes())
     app.add_routes(QualityApi(parts, access, steering).routes())
-    app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording), draft).routes())
-    app.add_routes(HealthApi(parts, fleet, metrics, seating.presence).routes())
+    app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording, stores), draft).routes())
+    app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
     app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands))

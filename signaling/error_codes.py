@@ -57,6 +57,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     # hearings
     "record_not_ready": Refusal(409, "庭审尚未闭庭，庭审档案还没有生成。"),
     "exhibit_too_large": Refusal(413, "文件超过大小限制，请压缩或拆分后再提交。"),
+    "spool_full": Refusal(503, "录制磁盘空间不足，暂时不能开庭。请联系技术人员清理磁盘后重试。"),
     # media
     "self_test_busy": Refusal(429, "正在检测网络的人较多，请一分钟后再试。"),
     "self_test_unknown": Refusal(404, "这次网络检测已经结束，请重新检测。"),

@@ -15,6 +15,7 @@ from signaling.metrics import Metrics
 from signaling.middleware import same_secret
 from signaling.parts import Parts
 from signaling.presence import Presence
+from signaling.store_watch import StoreWatch
 from storage.objects import ObjectMissing
 
 log = structlog.get_logger("signaling.health")
@@ -25,22 +26,26 @@ WORKER_ANSWERS_WITHIN_S = 2.0
 class HealthApi:
     """Says what works. A silent media worker does not make signaling unhealthy: people must still reach the court."""
 
-    def __init__(self, parts: Parts, fleet: Fleet, metrics: Metrics, presence: Presence) -> None:
+    def __init__(self, parts: Parts, fleet: Fleet, metrics: Metrics, presence: Presence, stores: StoreWatch) -> None:
         self._parts = parts
         self._fleet = fleet
         self._metrics = metrics
         self._presence = presence
+        self._stores = stores
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/healthz", self.health), web.get("/metrics", self.metrics)]
 
     async def health(self, _: web.Request) -> web.Response:
-        """`media` is true when every worker is heard; `media_workers` says so for each."""
+        """`media` is true when every worker is heard; `media_workers` says so for each. `recording` names what keeps the
+        record from both stores: [] when nothing does.
+        """
         database, store = await self._database(), await self._store()
         workers = {name: self._fleet.is_there(url) for name, url in self._fleet.names.items()}
         body = {
             "ok": database and store, "database": database, "store": store,
             "media": all(workers.values()), "media_workers": workers,
+            "recording": [trouble.code for trouble in self._stores.state().troubles],
         }  # fmt: skip
         return web.json_response(body, status=200 if body["ok"] else 503, headers={"Cache-Control": "no-store"})
 
@@ -71,6 +76,7 @@ class HealthApi:
         for name, url in self._fleet.names.items():
             self._metrics.live_sittings.labels(name).set(sum(s.media_worker_url == url for s in standings))
             self._metrics.media_silence_s.labels(name).set(self._fleet.silence_s(url))
+        self._metrics.set_stores(self._stores.state(), self._stores.silence_s())
         texts = await asyncio.gather(*(self._of_worker(url) for url in self._fleet.urls))
         return web.Response(body=self._metrics.text(texts), content_type="text/plain", charset="utf-8")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+
+from signaling.store_watch import StoresState
 
 APPLIED_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
@@ -29,6 +32,28 @@ class Metrics:
         self.media_silence_s = Gauge(
             "court_media_silence_seconds", "Since when the media worker is unheard", ("worker",), registry=registry
         )
+        self.store_up = Gauge("court_store_up", "1 while the store takes what is put", ("store",), registry=registry)
+        self.store_trouble = Gauge("court_store_trouble", "1 for each trouble of the stores", ("code",), registry=registry)
+        self.backlog = Gauge("court_spool_backlog_segments", "Closed segments that wait in spools", registry=registry)
+        self.backlog_bytes = Gauge("court_spool_backlog_bytes", "Their size", registry=registry)
+        self.oldest_s = Gauge("court_spool_oldest_seconds", "Age of the oldest of them", registry=registry)
+        self.spool_free = Gauge("court_spool_free_bytes", "Disk left on the fullest media host", registry=registry)
+        self.shipper_silence_s = Gauge(
+            "court_shipper_silence_seconds", "Since when the shipper is unheard; +Inf before its first word", registry=registry
+        )
+
+    def set_stores(self, state: StoresState, silence_s: float | None) -> None:
+        """What the shippers say, at this scrape."""
+        for name, place in (("a", state.a), ("b", state.b)):
+            self.store_up.labels(name).set(place is not None and place.code in {"ok", "slow"})
+        self.store_trouble.clear()
+        for trouble in state.troubles:
+            self.store_trouble.labels(trouble.code).set(1)
+        self.backlog.set(state.backlog_segments)
+        self.backlog_bytes.set(state.backlog_bytes)
+        self.oldest_s.set(state.oldest_age_s)
+        self.spool_free.set(math.nan if state.free_bytes is None else state.free_bytes)
+        self.shipper_silence_s.set(math.inf if silence_s is None else silence_s)
 
     def text(self, of_workers: Iterable[str]) -> bytes:
         """Prometheus' text format: our own samples, and those that each worker gave (they carry the worker's id)."""

@@ -27,6 +27,7 @@ from media.control import (
     Report,
     SegmentStored,
     Speaking,
+    StoreHealth,
     WorkerAlive,
     WorkerStarted,
 )
@@ -37,6 +38,7 @@ from signaling.media_watch import MediaWatch
 from signaling.parts import Parts
 from signaling.protocol import LayerView, MediaLost, MediaOffered, OfferView, QualityMeasured, SpeakingChanged
 from signaling.recording_watch import RecordingWatch
+from signaling.store_watch import StoreWatch
 from storage.tables import segments, track_ends
 
 log = structlog.get_logger("signaling.reports")
@@ -45,7 +47,7 @@ ADAPTERS: dict[str, TypeAdapter[Any]] = {
     report.type: TypeAdapter(report)
     for report in (
         WorkerStarted, WorkerAlive, PeerState, OfferMade, Speaking, Quality, LayersChosen, RecorderHealth,
-        GapFound, RecordingFinished, SegmentStored,
+        GapFound, RecordingFinished, SegmentStored, StoreHealth,
     )
 }  # fmt: skip
 
@@ -59,12 +61,15 @@ def read_report(data: dict[str, Any]) -> Report:
 class Reports:
     """One method per report. All may come twice."""
 
-    def __init__(self, parts: Parts, acts: Acts, broadcast: Broadcast, watch: MediaWatch, recording: RecordingWatch) -> None:
+    def __init__(
+        self, parts: Parts, acts: Acts, broadcast: Broadcast, watch: MediaWatch, recording: RecordingWatch, stores: StoreWatch
+    ) -> None:
         self._parts = parts
         self._acts = acts
         self._broadcast = broadcast
         self._watch = watch
         self._recording = recording
+        self._stores = stores
 
     async def take(self, report: Report) -> dict[str, object]:
         """Do what a report asks; returns what its sender must know.
@@ -75,6 +80,7 @@ class Reports:
             case WorkerStarted():
                 await self._watch.restarted(report.control_url)
             case WorkerAlive():
+                self._stores.heard_worker(report)
                 return await self._watch.alive(report)
             case SegmentStored():
                 await self._store_segment(report)
@@ -82,6 +88,8 @@ class Reports:
                 await self._store_ends(report)
             case GapFound():
                 await self._record_gap(report)
+            case StoreHealth():
+                self._stores.heard(report)
             case RecorderHealth():
                 self._recording.heard(report)
                 if report.sitting_id in self._recording.stale():

@@ -59,6 +59,10 @@ class SignalingSettings:
     """Worker unheard so long: sittings in session become TECH_SUSPENDED."""
     recorder_silence_s: float = 10.0
     """No recorder health so long: the recording is shown as faulty."""
+    spool_warn_bytes: int = 20 * 1024**3
+    """Less disk than this for recordings on a media host: judge and duty desk are warned."""
+    spool_stop_bytes: int = 5 * 1024**3
+    """Less than this: no sitting is opened any more; one in session goes on."""
     commands_per_10_s: int = 100
     """Commands one socket may give in ten seconds."""
     ping_interval_s: int = 10

@@ -23,7 +23,8 @@ from benchmarks.sfu.servers import ServerProcess, free_port
 from hearing.audience import RECORDER, TAP, Grant, GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
 from media.aiortc_bridge import now_ms
-from media.control import HttpMediaControl, MediaError
+from media.control import MediaError
+from media.control_client import HttpMediaControl
 from storage.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from court.settings import Settings
 from evidence.registry import ExhibitRegistry
 from evidence.settings import EvidenceSettings
 from hearing.service import HearingService, HearingSettings
-from media.control import HttpMediaControl
+from media.control_client import HttpMediaControl
 from record.keys import court_key
 from record.package import package_zip
 from record.replay import record_view

@@ -8,7 +8,7 @@ from typing import cast
 import socketio
 import structlog
 
-from hearing.commands import Command
+from hearing.commands import Command, OpenSitting
 from hearing.model import ParticipantId
 from signaling.acts import Acts, actor_of, scoped
 from signaling.broadcast import Broadcast
@@ -19,16 +19,22 @@ from signaling.parsing import Envelope
 from signaling.parts import Parts
 from signaling.presence import Presence, Seat
 from signaling.protocol import Ack, Join, Joined, SessionReplaced
+from signaling.store_watch import StoreWatch
 from signaling.turn import ice_servers
 from signaling.views import sitting_view
 
 log = structlog.get_logger("signaling.hearing")
 
 
-def court_command(acts: Acts) -> Callable[[Seat, Envelope], Awaitable[Ack]]:
-    """The handler of every command of the law: the dataclass goes to the law as it is."""
+def court_command(acts: Acts, stores: StoreWatch) -> Callable[[Seat, Envelope], Awaitable[Ack]]:
+    """The handler of every command of the law: the dataclass goes to the law as it is.
+
+    The one thing the law cannot know is whether there is disk to record on: without it no sitting is opened.
+    """
 
     async def handle(seat: Seat, envelope: Envelope) -> Ack:
+        if isinstance(envelope.body, OpenSitting):
+            stores.refuse_when_full()
         outcome = await acts.give(
             seat.sitting_id, cast("Command", envelope.body), actor_of(seat), scoped(seat, envelope.command_id)
         )

@@ -17,8 +17,9 @@ PURE = {
     "hearing.states", "hearing.stages", "hearing.access", "hearing.permissions", "hearing.audience", "hearing.timeline", "hearing.model",
     "hearing.commands", "hearing.events", "hearing.procedure", "hearing.ledger", "hearing.errors",
     "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
-    "hearing.decisions_camera", "hearing.decisions_screen", "hearing.scheduling", "hearing.documents",
-    "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.keyframes",
+    "hearing.decisions_camera", "hearing.decisions_parts", "hearing.parts", "hearing.event_form", "hearing.decisions_screen", "hearing.decisions_proof", "hearing.events_record",
+    "hearing.scheduling", "hearing.documents",
+    "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.stalls", "media.keyframes",
     "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
     "transcripts.documents", "transcripts.tap_message",
@@ -26,7 +27,7 @@ PURE = {
     "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.verify",
     "storage.objects",
 }  # fmt: skip
-"""Modules without I/O: the standard library and one another, nothing else. media.control also holds the HTTP client."""
+"""Modules without I/O: the standard library and one another, nothing else."""
 
 STANDARD_LIBRARY_ALONE = {"record.verify"}
 """Travels inside every package and runs without us."""
@@ -99,12 +100,7 @@ def test_each_vendor_has_one_door(vendor: str, doors: set[str]) -> None:
 
 @pytest.mark.parametrize("module", sorted(PURE & MODULES.keys()))
 def test_pure_modules_know_only_the_standard_library_and_one_another(module: str) -> None:
-    allowed_outside = {"aiohttp", "pydantic"} if module == "media.control" else set()
-    foreign = {
-        name
-        for name in imported(MODULES[module])
-        if name not in PURE and top(name) not in sys.stdlib_module_names and top(name) not in allowed_outside
-    }
+    foreign = {name for name in imported(MODULES[module]) if name not in PURE and top(name) not in sys.stdlib_module_names}
     assert not foreign
 
 

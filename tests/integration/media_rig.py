@@ -20,7 +20,7 @@ from hearing.audience import RECORDER, TAP, Grant, GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
 from media import rtcp
 from media.aiortc_bridge import Endpoint, now_ms
-from media.control import HttpMediaControl
+from media.control_client import HttpMediaControl
 from media.rtp_rewrite import build, payload_of, sequence_of, ssrc_of
 from media.rtp_time import ms_to_ntp
 from media.sdp import answer_to, parse, write

@@ -7,7 +7,8 @@ import pytest
 
 from hearing.audience import Kind
 from hearing.model import ParticipantId
-from media.control import HttpMediaControl, MediaError
+from media.control import MediaError
+from media.control_client import HttpMediaControl
 from media.rtp_rewrite import extension
 from media.sdp import SEND_TIME_EXTENSION
 from tests.integration.media_rig import SITTING, all_to_all, opus_tone, rig, table, vp8_picture, wire_loss

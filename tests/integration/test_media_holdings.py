@@ -13,7 +13,8 @@ import pytest
 
 from hearing.audience import Kind
 from hearing.model import ParticipantId
-from media.control import HttpMediaControl, MediaError
+from media.control import MediaError
+from media.control_client import HttpMediaControl
 from media.settings import MediaSettings
 from media.spool import Spool
 from tests.integration.media_rig import (
