@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -83,6 +83,15 @@ class DataKeys:
             result = await connection.execute(update(data_keys).where(mine).values(**values))
             if result.rowcount != 1:
                 raise ObjectExists(kept.object_key)
+
+    async def renew(self, kept: KeptObject) -> None:
+        """Give up a reservation whose bytes a store did not keep as they were: the next reserve() has another stored key.
+
+        A confirmed object stays as it is.
+        """
+        unconfirmed = (_c.object_key == kept.object_key) & (_c.stored_key == kept.stored_key) & _c.stored_at.is_(None)
+        async with self._transaction() as connection:
+            await connection.execute(delete(data_keys).where(unconfirmed))
 
     async def find(self, object_key: str) -> KeptObject:
         """A stored object; raises ObjectMissing, KeyDestroyed, key_ring.UnknownKey."""

@@ -168,5 +168,13 @@ def _write_errors() -> Iterator[None]:
         raise _unavailable(error) from error
 
 
+_REASONS = {
+    errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.EROFS: "read_only", errno.EACCES: "access_denied",
+    errno.EPERM: "access_denied", errno.ESTALE: "unreachable", errno.ENOTCONN: "unreachable",
+    errno.EHOSTDOWN: "unreachable", errno.ETIMEDOUT: "timeout",
+}  # fmt: skip
+
+
 def _unavailable(error: OSError) -> StoreUnavailable:
-    return StoreUnavailable(f"the folder store failed: {errno.errorcode.get(error.errno or 0, 'unknown')}")
+    """The reason names what an operator can mend; "io_error" is the disk's own."""
+    return StoreUnavailable(_REASONS.get(error.errno or 0, "io_error"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,10 @@ class Incoming:
 @asynccontextmanager
 async def collected(data: AsyncIterator[bytes] | bytes) -> AsyncIterator[Incoming]:
     """Everything of `data`, gone again at the end of the block."""
+    if isinstance(data, bytes):
+        digest = await asyncio.to_thread(hashlib.sha256, data)
+        yield Incoming(io.BytesIO(data), len(data), digest.hexdigest())  # BytesIO shares the bytes: no second copy
+        return
     digest, size = hashlib.sha256(), 0
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as file:
         async for chunk in chunks_of(data):

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from http import HTTPStatus
+from typing import Any, ParamSpec, TypeVar
 
 import urllib3
 from minio import Minio
@@ -30,8 +33,11 @@ _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _REASONS = {
     "NoSuchBucket": "bucket_missing", "AccessDenied": "access_denied", "InvalidAccessKeyId": "access_denied",
-    "SignatureDoesNotMatch": "access_denied", "RequestTimeTooSkewed": "clock_skew",
+    "SignatureDoesNotMatch": "access_denied", "RequestTimeTooSkewed": "clock_skew", "InsufficientStorage": "disk_full",
+    "XMinioStorageFull": "disk_full", "QuotaExceeded": "disk_full", "SlowDown": "server_error",
 }  # fmt: skip
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class S3Store:
     def __init__(self, address: S3Address) -> None:
         self._bucket = address.bucket
         self._bucket_seen = False
+        # Threads of its own: calls that wait for a server that says nothing must not hold up everybody's.
+        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="s3")
         self._client = Minio(
             address.endpoint,
             access_key=address.access_key,
@@ -73,13 +81,16 @@ class S3Store:
             stored = StoredObject(key, incoming.bytes, incoming.sha256)
             with _errors(key):
                 try:
-                    await asyncio.to_thread(self._upload, key, incoming)
+                    await self._call(self._upload, key, incoming)
                 except S3Error as error:
                     if error.code not in _TAKEN:
                         raise
                     if await self.stat(key) != stored:
                         raise ObjectExists(key) from None
         return stored
+
+    async def _call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _upload(self, key: str, incoming: Incoming) -> None:
         if not self._bucket_seen:  # some servers make a bucket by themselves: one without the court's retention rule
@@ -99,22 +110,30 @@ class S3Store:
         """The same bytes in chunks of at most 256 KiB."""
         check_key(key)
         with _errors(key):
-            size = (await asyncio.to_thread(self._client.stat_object, self._bucket, key)).size or 0
-            stop = size if end is None else min(end, size)
-            if start >= stop:
+            response = await self._opened(key, start, end)
+            if response is None:
                 return
-            response = await asyncio.to_thread(self._client.get_object, self._bucket, key, start, stop - start)
             try:
-                left = stop - start
+                left = int(response.headers["Content-Length"])
                 while left > 0:
-                    chunk = await asyncio.to_thread(response.read, min(left, CHUNK_BYTES))
+                    chunk = await self._call(response.read, min(left, CHUNK_BYTES))
                     if not chunk:
-                        raise StoreUnavailable("the store ended an object before its end")
+                        raise StoreUnavailable("cut_off")
                     left -= len(chunk)
                     yield chunk
             finally:
                 response.close()
                 response.release_conn()
+
+    async def _opened(self, key: str, start: int, end: int | None) -> Any:
+        """The answer to a GET of what the range leaves of the object; None when that is nothing."""
+        if start == 0 and end is None:
+            return await self._call(self._client.get_object, self._bucket, key)
+        size = (await self._call(self._client.stat_object, self._bucket, key)).size or 0
+        stop = size if end is None else min(end, size)
+        if start >= stop:
+            return None
+        return await self._call(self._client.get_object, self._bucket, key, start, stop - start)
 
     async def stat(self, key: str) -> StoredObject:
         """Size and hash of what the store holds now, computed from the stored bytes."""
@@ -131,7 +150,7 @@ class S3Store:
     async def list(self, prefix: str) -> AsyncIterator[str]:
         """Every key that starts with `prefix`, in order."""
         with _errors(prefix):
-            for key in await asyncio.to_thread(self._keys, prefix):
+            for key in await self._call(self._keys, prefix):
                 yield key
 
 
@@ -153,8 +172,21 @@ def _errors(key: str) -> Iterator[None]:
     except S3Error as error:
         if error.code in _MISSING:
             raise ObjectMissing(key) from None
-        raise StoreUnavailable(_REASONS.get(error.code or "", "refused")) from error
+        raise StoreUnavailable(_reason(error)) from error
     except (MinioException, ServerError, InvalidResponseError) as error:
         raise StoreUnavailable("server_error") from error
-    except urllib3.exceptions.HTTPError as error:
+    except urllib3.exceptions.SSLError as error:
+        raise StoreUnavailable("tls") from error
+    except urllib3.exceptions.NewConnectionError as error:
         raise StoreUnavailable("unreachable") from error
+    except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ReadTimeoutError) as error:
+        raise StoreUnavailable("timeout") from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise StoreUnavailable("unreachable") from error
+
+
+def _reason(error: S3Error) -> str:
+    known = _REASONS.get(error.code or "")
+    if known is not None:
+        return known
+    return "server_error" if error.response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "refused"
