@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from media.opus import LOST_SILENCE, MUTED_SILENCE, SILENCE_MS, duration_ms
+from media.opus import LOST_SILENCE, MUTED_SILENCE, SILENCE_MS, UNSENT_SILENCE, duration_ms
 
-TOLERANCE_MS = 60.0  # between the media clock and a frame's own time, before the line is corrected
+TOLERANCE_MS = 40.0  # between the media clock and a frame's own time, before the line is corrected
+TOO_LATE_MS = 200.0  # beyond what clocks differ: sound that came after its place had been filled
+PAUSE_MS = 1_000.0  # a sender that saves on silence (DTX) sends something at least every 400 ms; longer is a device at a stand
 
 
 class Fill(Enum):
@@ -20,6 +22,7 @@ class Fill(Enum):
 
     LOST = LOST_SILENCE
     MUTED = MUTED_SILENCE
+    UNSENT = UNSENT_SILENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,13 @@ class Permission:
 
 
 class AudioLine:
-    """The media clock of one audio track; `position_ms` is where the next block goes."""
+    """The media clock of one audio track; `position_ms` is where the next block goes, `dropped` what came too late for it."""
 
-    __slots__ = ("_permission", "position_ms")
+    __slots__ = ("_permission", "dropped", "position_ms")
 
     def __init__(self, start_ms: float, permission: Permission) -> None:
         self.position_ms = start_ms
+        self.dropped = 0
         self._permission = permission
 
     def add(self, t_ms: float, payload: bytes, *, after_loss: bool) -> Iterator[Block]:
@@ -79,15 +83,16 @@ class AudioLine:
             return
         behind_ms = t_ms - self.position_ms
         if behind_ms > TOLERANCE_MS or (after_loss and behind_ms > 0):
-            yield from self.fill_until(t_ms)
+            yield from self.fill_until(t_ms, Fill.LOST if after_loss or behind_ms > PAUSE_MS else Fill.UNSENT)
         elif behind_ms < -TOLERANCE_MS:
+            self.dropped += behind_ms < -TOO_LATE_MS
             return
         yield self._block(length_ms, payload, None)
 
-    def fill_until(self, t_ms: float) -> Iterator[Block]:
-        """Silence up to `t_ms` (to the nearest whole block)."""
+    def fill_until(self, t_ms: float, missing: Fill = Fill.LOST) -> Iterator[Block]:
+        """Silence up to `t_ms` (to the nearest whole block); `missing`: why nothing is there although it was granted."""
         for end_ms, granted in self._permission.spans(self.position_ms, t_ms):
-            fill = Fill.LOST if granted else Fill.MUTED
+            fill = missing if granted else Fill.MUTED
             for _ in range(round((end_ms - self.position_ms) / SILENCE_MS)):
                 yield self._block(SILENCE_MS, fill.value, fill)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hearing.audience import Kind
 from media.keyframes import is_keyframe, read_vp8
 from media.rtp_rewrite import payload_of, sequence_of, timestamp_of
-from media.rtp_time import Unwrapper
+from media.rtp_time import Unwrapper, signed_difference
 
 START_HOLD_MS = 100.0  # the first packets may come out of order too
 MAX_JUMP = 3_000  # a larger jump of the sequence is a new start
@@ -18,8 +18,12 @@ MAX_FRAME_BYTES = 1 << 20  # a keyframe of 1080p is a fifth of it; a frame that 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """An Opus packet or a whole VP8 frame. `lost_before`: packets given up between the previous frame and this one."""
+    """An Opus packet or a whole VP8 frame; `sequence` and `arrival_ms` of its last packet.
 
+    `lost_before`: packets given up between the previous frame and this one.
+    """
+
+    sequence: int
     timestamp: int
     data: bytes
     keyframe: bool
@@ -98,7 +102,7 @@ class Depacketizer:
 
     def _audio(self, packet: bytes, arrival_ms: float) -> Frame | None:
         payload = payload_of(packet)
-        return self._frame(timestamp_of(packet), payload, True, arrival_ms) if payload else None
+        return self._frame(packet, payload, True, arrival_ms) if payload else None
 
     def _join(self, packet: bytes, arrival_ms: float) -> Frame | None:
         """Collect a VP8 frame; it ends with the marker bit (RFC 7741 4.1)."""
@@ -123,8 +127,14 @@ class Depacketizer:
         if self.wants_keyframe and not keyframe:
             return None  # what was lost before would show as a broken picture until the next keyframe
         self.wants_keyframe = False
-        return self._frame(timestamp, data, keyframe, arrival_ms)
+        return self._frame(packet, data, keyframe, arrival_ms)
 
-    def _frame(self, timestamp: int, data: bytes, keyframe: bool, arrival_ms: float) -> Frame:
+    def _frame(self, packet: bytes, data: bytes, keyframe: bool, arrival_ms: float) -> Frame:
         lost, self._lost_before = self._lost_before, 0
-        return Frame(timestamp, data, keyframe, lost, arrival_ms)
+        return Frame(sequence_of(packet), timestamp_of(packet), data, keyframe, lost, arrival_ms)
+
+
+def is_again(frame: Frame, newest: Frame) -> bool:
+    """Whether a listener got this one before. A source may set its timestamps back, and a number may wrap during a mute."""
+    older = signed_difference(frame.timestamp, newest.timestamp) <= 0
+    return older and signed_difference(frame.sequence, newest.sequence, 16) <= 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 # themselves encode, so that the file alone tells, also after a crash, what was lost, what was muted and what was sent.
 LOST_SILENCE = b"\xfb\x41\x02\xff\xfe\x00\x00"  # where packets were lost
 MUTED_SILENCE = b"\xfb\x41\x03\xff\xfe\x00\x00\x00"  # while a person is muted
+UNSENT_SILENCE = b"\xfb\x41\x04\xff\xfe\x00\x00\x00\x00"  # where nothing was lost: the sender sent nothing (DTX, RFC 7587)
 SILENCE_MS = 20.0
 
 _SILK_MS = (10.0, 20.0, 40.0, 60.0)

@@ -18,6 +18,7 @@ from media.track_recorder import COMMIT_MS, Place, TrackRecorder, recorder_for
 from media.tracks import UpTrack
 
 STALLED_AFTER_MS = 5_000.0
+BEHIND_MS = 8_000.0  # media duration against wall time: twice what a silent stream may wait for what was held up
 FAILURE_SHOWN_MS = 10_000.0
 DRAIN_TICK_S = 0.05
 STOOD_STILL_MS = 1_000.0
@@ -198,6 +199,8 @@ class Recorder:
         detail = self._failure if now - self._failed_ms < FAILURE_SHOWN_MS else ""
         if not detail and now - self._grown_ms > STALLED_AFTER_MS:
             detail = "stalled"
+        if not detail and any(recorder.behind_ms > BEHIND_MS for recorder in self._tracks.values()):
+            detail = "behind"
         return RecorderHealth(self.sitting_id, not detail, len(self._tracks), self._written_bytes, detail)
 
     async def drain(self) -> None:

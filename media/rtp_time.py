@@ -2,16 +2,24 @@
 
 A sender report (RFC 3550 6.4.1) ties a stream's RTP timestamps to the sender's own clock, the same for its audio and its
 video. The sender's clock is tied to ours by the smallest (arrival - sending) seen lately: the packet that was delayed
-least. Windows of half a minute follow the drift of the two crystals. Before the first report the same is done with the
-stream's own timestamps.
+least. Windows of half a minute follow the drift of the two crystals. The same is done with the stream's own timestamps:
+that places it before the first report, goes on when the reports stop, and shows where the timestamps themselves broke off
+(a device that stood still, another device), which a report tells only seconds later.
 """
 
 from __future__ import annotations
+
+from media.stalls import LagWatch
 
 NTP_EPOCH_OFFSET_S = 2_208_988_800  # 1900 to 1970, RFC 5905
 WINDOW_MS = 30_000.0
 MAX_AHEAD_MS = 100.0  # a moment cannot lie after its arrival; more than this is a sender's wrong clock
 MAX_BEHIND_MS = 15_000.0
+STEP_MS = 250.0  # a larger change between two clocks is not drift
+REPORT_LIFE_MS = 20_000.0  # reports come every 1 to 7.5 s; an older one has not followed the crystal
+MAX_APART_MS = 5_000.0  # between the ways of one sender's audio and video
+ERA_SETTLED_MS = 60_000.0
+MAX_ERAS = 4
 
 
 def signed_difference(later: int, earlier: int, bits: int = 32) -> int:
@@ -72,15 +80,31 @@ class SmallestOffset:
 
 
 class SenderClock:
-    """The clock of one sender against ours; its audio and video share it."""
+    """The clock of one sender against ours; its audio and video share it. `epoch` counts the steps of that clock."""
 
-    __slots__ = ("_offset",)
+    __slots__ = ("_doubted", "_offset", "epoch")
 
     def __init__(self) -> None:
         self._offset = SmallestOffset()
+        self._doubted: float | None = None
+        self.epoch = 0
 
     def on_report(self, ntp_ms: float, arrival_ms: float) -> None:
-        self._offset.add(arrival_ms - ntp_ms, arrival_ms)
+        """A clock that was put forward makes reports come long before they were sent: believed when a second one says so."""
+        offset_ms, known = arrival_ms - ntp_ms, self._offset.value
+        if known is not None and offset_ms < known - STEP_MS:
+            if self._doubted is None or abs(offset_ms - self._doubted) > STEP_MS:
+                self._doubted = offset_ms
+                return
+            self.step(offset_ms, arrival_ms)
+        self._doubted = None
+        self._offset.add(offset_ms, arrival_ms)
+
+    def step(self, offset_ms: float, arrival_ms: float) -> None:
+        """The sender's clock was set: what is known of it counts no more, nor do the reports made before."""
+        self._offset, self._doubted = SmallestOffset(), None
+        self._offset.add(offset_ms, arrival_ms)
+        self.epoch += 1
 
     @property
     def offset_ms(self) -> float | None:
@@ -88,48 +112,134 @@ class SenderClock:
         return self._offset.value
 
 
+class _Era:
+    """A span in which a stream's timestamps run on without a break.
+
+    `report`: newest sender report as (sender's clock, timestamp, epoch, arrival). `apart_ms`: how much earlier than by the
+    arrivals the reports place the stream.
+    """
+
+    __slots__ = ("_ticks_per_ms", "apart_ms", "from_ms", "from_timestamp", "offset", "report", "ticks")
+
+    def __init__(self, ticks_per_ms: float, from_timestamp: int, from_ms: float, apart_ms: float | None) -> None:
+        self._ticks_per_ms = ticks_per_ms
+        self.from_timestamp = from_timestamp
+        self.from_ms = from_ms
+        self.apart_ms = apart_ms
+        self.offset = SmallestOffset()
+        self.report: tuple[float, int, int, float] | None = None
+        self.ticks = Unwrapper(32)
+
+    def by_arrival(self, timestamp: int) -> float | None:
+        """When this was sent, judged by the arrivals of all packets."""
+        offset_ms, last = self.offset.value, self.ticks.last
+        if offset_ms is None or last is None:
+            return None
+        return (last + signed_difference(timestamp, last & 0xFFFFFFFF)) / self._ticks_per_ms + offset_ms
+
+    def reported_ms(self, timestamp: int, sender: SenderClock) -> float | None:
+        """The same by the newest report of the sender's present epoch."""
+        if self.report is None or sender.offset_ms is None or self.report[2] != sender.epoch:
+            return None
+        ntp_ms, reported, _, _ = self.report
+        return ntp_ms + signed_difference(timestamp, reported) / self._ticks_per_ms + sender.offset_ms
+
+
 class TrackClock:
     """The server's time of one stream's RTP timestamps."""
 
-    __slots__ = ("_offset", "_rate_hz", "_report", "_sender", "_ticks")
+    __slots__ = ("_doubts", "_eras", "_sender", "_ticks_per_ms", "_watch")
 
     def __init__(self, rate_hz: int, sender: SenderClock) -> None:
-        self._rate_hz = rate_hz
+        self._ticks_per_ms = rate_hz / 1000.0
         self._sender = sender
-        self._report: tuple[float, int] | None = None
-        self._ticks = Unwrapper(32)
-        self._offset = SmallestOffset()
+        self._eras: list[_Era] = []
+        self._watch = LagWatch()
+        self._doubts = 0
 
     def on_packet(self, timestamp: int, arrival_ms: float) -> None:
-        """Every packet helps to place the stream until the first sender report comes."""
-        self._offset.add(arrival_ms - self._ticks(timestamp) * 1000.0 / self._rate_hz, arrival_ms)
+        """Every packet helps to place the stream, and shows where its timestamps break off."""
+        era = self._eras[-1] if self._eras else self.begin(timestamp, arrival_ms)
+        last = era.ticks.last
+        ticks = era.ticks(timestamp)
+        raw_ms = arrival_ms - ticks / self._ticks_per_ms
+        known = era.offset.value
+        if last is None or known is None:
+            era.offset.add(raw_ms, arrival_ms)
+            self._watch.restart(raw_ms)
+            return
+        if self._has_jumped(ticks - last, raw_ms - known):
+            self.begin(timestamp, arrival_ms)
+            self.on_packet(timestamp, arrival_ms)
+            return
+        era.offset.add(raw_ms, arrival_ms)
+        if ticks > last:
+            stall = self._watch.on_packet(timestamp, arrival_ms, raw_ms, raw_ms - known)
+            if stall is not None:
+                stalled = self.begin(stall.timestamp, stall.arrival_ms)
+                stalled.ticks.last = ticks
+                stalled.offset.add(stall.raw_ms, arrival_ms)
+        if len(self._eras) > 1 and arrival_ms - self._eras[-1].from_ms > ERA_SETTLED_MS:
+            del self._eras[:-1]
+
+    def _has_jumped(self, ahead_ticks: int, lag_ms: float) -> bool:
+        """Timestamps from another source: far behind what any repair could be, or far ahead of the time."""
+        return ahead_ticks < -MAX_APART_MS * self._ticks_per_ms or lag_ms < -MAX_APART_MS
+
+    def begin(self, timestamp: int, arrival_ms: float) -> _Era:
+        """From this packet on the timestamps count anew; audio and video stay as far apart as they were."""
+        era = _Era(self._ticks_per_ms, timestamp, arrival_ms, self._eras[-1].apart_ms if self._eras else None)
+        self._eras = [*self._eras[1 - MAX_ERAS :], era]
+        self._watch = LagWatch()
+        return era
 
     def on_report(self, ntp_ms: float, timestamp: int, arrival_ms: float) -> None:
         """A sender report of this stream."""
-        self.tie(ntp_ms, timestamp)
         self._sender.on_report(ntp_ms, arrival_ms)
+        self.tie(ntp_ms, timestamp, arrival_ms)
 
-    def tie(self, ntp_ms: float, timestamp: int) -> None:
-        """What an earlier report says in this stream's present numbers."""
-        self._report = (ntp_ms, timestamp)
+    def tie(self, ntp_ms: float, timestamp: int, arrival_ms: float) -> None:
+        """What a report says in this stream's present numbers; one that does not fit is believed when the next agrees.
+
+        A report compares the sender's clock with the stream and, by its own arrival, with ours. When only the stream has
+        moved, its device stood still; when both comparisons have moved, the sender's clock was set.
+        """
+        offset_ms = self._sender.offset_ms
+        if offset_ms is None:
+            return
+        era = self._eras[-1] if self._eras else self.begin(timestamp, arrival_ms)
+        by_arrival = era.by_arrival(timestamp)
+        apart_ms = ntp_ms + offset_ms - by_arrival if by_arrival is not None else None
+        if apart_ms is not None and era.apart_ms is None and abs(apart_ms) > MAX_APART_MS:
+            return
+        moved = apart_ms is not None and era.apart_ms is not None and abs(apart_ms - era.apart_ms) > STEP_MS
+        if moved and abs(arrival_ms - ntp_ms - offset_ms) > STEP_MS:
+            self._doubts += 1
+            if self._doubts < 2:
+                return
+            self._sender.step(arrival_ms - ntp_ms, arrival_ms)
+            apart_ms = era.apart_ms
+        elif moved:
+            era, apart_ms = self.begin(*(self._watch.since or (timestamp, arrival_ms))), era.apart_ms
+        self._doubts = 0
+        era.report = (ntp_ms, timestamp, self._sender.epoch, arrival_ms)
+        if apart_ms is not None:
+            era.apart_ms = apart_ms
 
     def server_ms(self, timestamp: int, arrival_ms: float) -> float:
         """The server's time of `timestamp`. A report that contradicts the arrival is not believed."""
-        estimate = self._by_report(timestamp)
-        if estimate is None or not -MAX_BEHIND_MS < estimate - arrival_ms < MAX_AHEAD_MS:
-            estimate = self._by_arrival(timestamp, arrival_ms)
+        era = self._era_of(timestamp, arrival_ms)
+        if era is None:
+            return arrival_ms
+        estimate = era.reported_ms(timestamp, self._sender)
+        old = era.report is not None and arrival_ms - era.report[3] > REPORT_LIFE_MS
+        if estimate is None or old or not -MAX_BEHIND_MS < estimate - arrival_ms < MAX_AHEAD_MS:
+            by_arrival = era.by_arrival(timestamp)
+            estimate = arrival_ms if by_arrival is None else by_arrival + (era.apart_ms or 0.0)
         return min(estimate, arrival_ms)
 
-    def _by_report(self, timestamp: int) -> float | None:
-        offset_ms = self._sender.offset_ms
-        if self._report is None or offset_ms is None:
-            return None
-        ntp_ms, reported = self._report
-        return ntp_ms + signed_difference(timestamp, reported) * 1000.0 / self._rate_hz + offset_ms
-
-    def _by_arrival(self, timestamp: int, arrival_ms: float) -> float:
-        offset_ms, last = self._offset.value, self._ticks.last
-        if offset_ms is None or last is None:
-            return arrival_ms
-        ticks = last + signed_difference(timestamp, last & 0xFFFFFFFF)
-        return ticks * 1000.0 / self._rate_hz + offset_ms
+    def _era_of(self, timestamp: int, arrival_ms: float) -> _Era | None:
+        for era in reversed(self._eras[1:]):
+            if arrival_ms >= era.from_ms and signed_difference(timestamp, era.from_timestamp) >= 0:
+                return era
+        return self._eras[0] if self._eras else None

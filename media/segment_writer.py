@@ -121,7 +121,7 @@ class SegmentWriter:
             segment.filled_ms += length_ms
         elif fill is Fill.MUTED:
             segment.muted_ms += length_ms
-        else:
+        elif fill is None:
             segment.packets += 1
 
     def _close(self, segment: OpenSegment, closing: Closing) -> None:

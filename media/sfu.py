@@ -126,7 +126,7 @@ class Track:
         if self.live_since_ms is None:
             self.live_since_ms = arrival_ms
         if rendition.mapping is not self._clocked:
-            self._set_clock(rendition)
+            self._set_clock(rendition, timestamp_of(packet), arrival_ms)
         self.clock.on_packet(timestamp_of(packet), arrival_ms)
         ring = self._ring
         ring.append((arrival_ms, packet))
@@ -135,7 +135,7 @@ class Track:
         for sink in self._sinks:
             sink.on_packet(self, packet, arrival_ms)
 
-    def _set_clock(self, rendition: Rendition) -> None:
+    def _set_clock(self, rendition: Rendition, timestamp: int, arrival_ms: float) -> None:
         """The record's rendition has changed its layer: another sender's clock, or the same in other numbers."""
         self._clocked, layer = rendition.mapping, rendition.layer
         if layer is None:
@@ -143,8 +143,9 @@ class Track:
         if layer.sender is not self._clock_sender:
             self._clock_sender = layer.sender
             self.clock = TrackClock(CLOCK_RATES_HZ[self.kind], layer.sender)
+        self.clock.begin(timestamp, arrival_ms)
         if layer.report is not None:
-            self.clock.tie(layer.report[0], rendition.out_timestamp(layer.report[1]))
+            self.clock.tie(layer.report[0], rendition.out_timestamp(layer.report[1]), arrival_ms)
 
     def forward_report(self, layer: Layer, report: rtcp.SenderReport, arrival_ms: float) -> None:
         """Sender reports with our SSRC and timestamps: they keep picture and sound together at the receivers."""
@@ -158,7 +159,7 @@ class Track:
             rendition.tie(layer)
             timestamp = rendition.out_timestamp(report.timestamp)
             if rendition is self._record.rendition:
-                self.clock.tie(ntp_ms, timestamp)
+                self.clock.tie(ntp_ms, timestamp, arrival_ms)
             packet = rtcp.write_sender_report(self.ssrc, report.ntp, timestamp, report.packets, report.octets)
             for receiver in rendition.receivers:
                 receiver.send_rtcp(packet)

@@ -30,7 +30,7 @@ from hearing.access import AccessClass
 from hearing.audience import Kind
 from hearing.model import ParticipantId, SittingId
 from media.control import TrackEnd
-from media.opus import LOST_SILENCE, MUTED_SILENCE, SILENCE_MS, duration_ms
+from media.opus import LOST_SILENCE, MUTED_SILENCE, SILENCE_MS, UNSENT_SILENCE, duration_ms
 from media.webm import Codec, StoredBlock, WebmWriter, read_blocks, read_codec
 from storage.durable import sync_folder
 
@@ -294,9 +294,10 @@ def _repaired_content(name: SegmentName, blocks: list[StoredBlock], length_ms: i
     """Silence written for lost and for muted spans is told apart by its bytes."""
     filled = sum(block.data == LOST_SILENCE for block in blocks)
     muted = sum(block.data == MUTED_SILENCE for block in blocks)
+    unsent = sum(block.data == UNSENT_SILENCE for block in blocks)
     return SegmentContent(
         t1_ms=name.t0_ms + length_ms,
-        packets=len(blocks) - filled - muted,
+        packets=len(blocks) - filled - muted - unsent,
         lost_packets=0,
         filled_ms=round(filled * SILENCE_MS),
         muted_ms=round(muted * SILENCE_MS),

@@ -16,8 +16,7 @@ from hearing.audience import TAP, GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
 from media.aiortc_bridge import now_ms
 from media.audio_line import AudioLine, Block, Permission
-from media.depacketizer import Depacketizer
-from media.rtp_time import signed_difference
+from media.depacketizer import Depacketizer, Frame, is_again
 from media.sfu import grants_to
 from media.tracks import UpTrack
 
@@ -112,14 +111,14 @@ class _TapTrack:
         self.permission = Permission(start_ms, granted)
         self.line = AudioLine(round(start_ms), self.permission)
         self.depacketizer = Depacketizer(Kind.AUDIO, HOLD_MS)
-        self.last_timestamp: int | None = None
+        self.newest: Frame | None = None
         self.start_ms = start_ms
 
     def blocks(self, now: float, zero_ms: float) -> Iterable[Block]:
         for frame in self.depacketizer.pop(now):
-            if self.last_timestamp is not None and signed_difference(frame.timestamp, self.last_timestamp) <= 0:
+            if self.newest is not None and is_again(frame, self.newest):
                 continue
-            self.last_timestamp = frame.timestamp
+            self.newest = frame
             t_ms = self.track.clock.server_ms(frame.timestamp, frame.arrival_ms) - zero_ms
             if t_ms >= self.start_ms - 10:
                 yield from self.line.add(t_ms, frame.data, after_loss=frame.lost_before > 0)

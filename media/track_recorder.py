@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from hearing.audience import Kind
 from hearing.model import SittingId
 from media.audio_line import AudioLine, Fill, Permission
-from media.depacketizer import Depacketizer, Frame
+from media.depacketizer import Depacketizer, Frame, is_again
 from media.keyframes import picture_size
-from media.rtp_time import signed_difference
+from media.rtp_time import TrackClock
 from media.segment_writer import Closing, OpenSegment, SegmentWriter
 from media.spool import SegmentName
 from media.tracks import UpTrack
@@ -24,7 +24,8 @@ from media.webm import Codec
 
 HOLD_MS = 400.0  # how long a hole may wait for its repair
 COMMIT_MS = 600.0
-LATE_MS = 300.0  # beyond COMMIT_MS; after that a silent stream is filled up
+LATE_MS = 300.0  # beyond COMMIT_MS; after that a stream that may not be heard is filled up
+PATIENCE_MS = 3_400.0  # the same for one that may: a network that stood still delivers late what was said (TURN over TCP)
 SMALLEST_SEGMENT_MS = 1_000  # a picture that changes its size all the time must not make a flood of files
 VIDEO_PAUSE_MS = 2_000.0  # a camera that stops for longer ends its segment
 SCREEN_PAUSE_MS = 8_000.0  # a still screen needs no new pictures
@@ -58,8 +59,9 @@ class TrackRecorder:
         self._permission = Permission(start_ms, granted)
         self._start_ms = start_ms
         self._depacketizer = Depacketizer(track.kind, HOLD_MS)
-        self._pending: deque[tuple[float, Frame]] = deque()
-        self._last_timestamp: int | None = None
+        self._pending: deque[Frame] = deque()
+        self._newest: Frame | None = None
+        self._clock: TrackClock | None = None
         self._lost = 0
         self._gap: tuple[float, str] | None = None
         self._blocked_until_ms = 0.0
@@ -78,6 +80,12 @@ class TrackRecorder:
         """Record up to `t_ms` and no further; tick() closes the segment once that is certain. The earliest stop counts."""
         if self.stop_ms is None or t_ms < self.stop_ms:
             self.stop_ms, self.closed_by = max(t_ms, self._start_ms), closed_by
+            self._clock = self.track.clock  # a source that comes back brings another one
+
+    @property
+    def behind_ms(self) -> float:
+        """Media duration against wall time, at the last tick; 0 for pictures, which may rightly pause."""
+        return 0.0
 
     def tick(self, now_ms: float) -> bool:
         """Write what is certain; True when the track is stopped and closed."""
@@ -85,10 +93,13 @@ class TrackRecorder:
         self._take_frames(now_ms)
         certain_ms = now_ms - self._place.zero_ms - COMMIT_MS
         until_ms = certain_ms if self.stop_ms is None else min(certain_ms, self.stop_ms)
-        while self._pending and self._pending[0][0] < until_ms:
-            t_ms, frame = self._pending.popleft()
-            self._write_frame(t_ms, frame)
-        if self.stop_ms is not None and certain_ms >= self.stop_ms:
+        ended = self.stop_ms is not None and certain_ms >= self.stop_ms
+        while self._pending and (ended or self._record_ms(self._pending[0].arrival_ms) < certain_ms):
+            t_ms = self._time_of(self._pending[0])
+            if t_ms >= until_ms:
+                break
+            self._write_frame(t_ms, self._pending.popleft())
+        if ended and self.stop_ms is not None:
             self._end(self.stop_ms)
             return True
         self._idle(until_ms - LATE_MS)
@@ -97,10 +108,16 @@ class TrackRecorder:
     def _take_frames(self, now_ms: float) -> None:
         """Frames in order and once: what a listener gets again after a change of grants is older than the last one."""
         for frame in self._depacketizer.pop(now_ms):
-            if self._last_timestamp is None or signed_difference(frame.timestamp, self._last_timestamp) > 0:
-                self._last_timestamp = frame.timestamp
-                server_ms = self.track.clock.server_ms(frame.timestamp, frame.arrival_ms)
-                self._pending.append((server_ms - self._place.zero_ms, frame))
+            if self._newest is None or not is_again(frame, self._newest):
+                self._newest = frame
+                self._pending.append(frame)
+
+    def _record_ms(self, server_ms: float) -> float:
+        return server_ms - self._place.zero_ms
+
+    def _time_of(self, frame: Frame) -> float:
+        """Asked late: what came since has told whether the source stood still before this frame."""
+        return self._record_ms((self._clock or self.track.clock).server_ms(frame.timestamp, frame.arrival_ms))
 
     def _write_frame(self, t_ms: float, frame: Frame) -> None:
         raise NotImplementedError
@@ -170,15 +187,29 @@ class AudioRecorder(TrackRecorder):
         if t_ms < self._start_ms - 10:  # half a packet: the one that is mostly before the start is not recorded
             return
         self._lost += frame.lost_before
+        dropped = self._line.dropped
         for block in self._line.add(t_ms, frame.data, after_loss=frame.lost_before > 0):
             self._write_block(block.t_ms, block.payload, block.fill, block.duration_ms)
+        self._lost += self._line.dropped - dropped
 
     def _idle(self, t_ms: float) -> None:
+        if self._permission.at(self._line.position_ms):
+            t_ms += LATE_MS - PATIENCE_MS
+        if self._pending:
+            t_ms = min(t_ms, self._time_of(self._pending[0]))
+        self._fill_until(t_ms)
+
+    def _fill_until(self, t_ms: float) -> None:
         for block in self._line.fill_until(t_ms):
             self._write_block(block.t_ms, block.payload, block.fill, block.duration_ms)
 
+    @property
+    def behind_ms(self) -> float:
+        """How much shorter the recorded sound is than the time that has passed since it began."""
+        return self._record_ms(self._now_ms) - self._line.position_ms
+
     def _end(self, t_ms: float) -> None:
-        self._idle(t_ms)
+        self._fill_until(t_ms)
         self._note_lost_sound(self._line.position_ms, None)
         self._declare_gap(t_ms)
         self._close_segment(self._line.position_ms, self.closed_by)
