@@ -1,4 +1,4 @@
-"""Access classes of what is recorded (S21), and who may have what: by the role in this hearing, nothing else (AV-16, OLR-27)."""
+"""Access classes of what is recorded (S21), and who may have what: by the role in this hearing alone (AV-16, OLR-27)."""
 
 from __future__ import annotations
 

@@ -12,12 +12,13 @@ from hearing.model import (
     ISOLATED_UNTIL_CALLED,
     SILENT,
     Hearing,
+    Keeping,
     Participant,
     ParticipantId,
     Sitting,
     SittingId,
-    SittingState,
 )
+from hearing.parts import access_of, kept, takes_part
 from hearing.states import HEARD, LIVE
 
 RECORDER = ParticipantId("recorder")  # grantee: the recorder, a listener like any other
@@ -67,6 +68,7 @@ class Place(StrEnum):
     WAITING = "waiting"  # sent out by the judge
     ISOLATED = "isolated"  # witness or expert, not called yet: may not hear the case (OLR-26, EV-72)
     DISMISSED = "dismissed"  # 退庭: does not come back unless called again
+    OUTSIDE = "outside"  # of the part that is held now (不公开审理, 调解, 合议): back when it ends
 
 
 def place_of(sitting: Sitting, participant: Participant) -> Place:
@@ -76,7 +78,9 @@ def place_of(sitting: Sitting, participant: Participant) -> Place:
             return Place.DISMISSED
         if participant.id not in sitting.called:
             return Place.ISOLATED
-    return Place.WAITING if participant.id in sitting.excluded else Place.COURTROOM
+    if participant.id in sitting.excluded:
+        return Place.WAITING
+    return Place.COURTROOM if takes_part(sitting.part, participant.role) else Place.OUTSIDE
 
 
 def places(hearing: Hearing, sitting: Sitting) -> dict[ParticipantId, Place]:
@@ -107,7 +111,8 @@ def grant_table(hearing: Hearing, sitting: Sitting, effective_at: datetime) -> G
     """The whole permission of the sitting at its ledger number.
 
     A person receives when connected and in the courtroom, sends when also allowed to; nobody receives themself. The
-    recorder and the tap listen in session only: that is how recording starts and stops (AV-3).
+    recorder and the tap listen in session only, and only where something is kept: that is how recording starts and stops
+    (AV-3).
     """
     members = frozenset(p.id for p in hearing.participants if place_of(sitting, p) is not Place.DISMISSED)
     return GrantTable(
@@ -118,18 +123,19 @@ def grant_table(hearing: Hearing, sitting: Sitting, effective_at: datetime) -> G
         members=members if sitting.state in LIVE else frozenset(),
         grants=_grants(hearing, sitting) if sitting.state in HEARD else (),
         prominent=_prominent(hearing, sitting),
+        access=access_of(sitting.keeping),
     )
 
 
 def _grants(hearing: Hearing, sitting: Sitting) -> tuple[Grant, ...]:
     room = in_courtroom(hearing, sitting)
     everyone = frozenset(p.id for p in room)
-    in_session = sitting.state is SittingState.IN_SESSION
+    is_kept = kept(sitting) is not Keeping.NONE
     listeners = {kind: frozenset({RECORDER, TAP} if kind is Kind.AUDIO else {RECORDER}) for kind in Kind}
     grants = []
     for source in room:
         for kind in Kind:
-            receivers = (everyone - {source.id}) | (listeners[kind] if in_session else frozenset())
+            receivers = (everyone - {source.id}) | (listeners[kind] if is_kept else frozenset())
             if receivers and _sends(sitting, source, kind):
                 grants.append(Grant(source.id, kind, receivers))
     return tuple(grants)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, ParticipantId, Stage
+from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, Keeping, Part, ParticipantId, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,12 @@ class OpenLobby:
 
 @dataclass(frozen=True, slots=True)
 class OpenSitting:
-    """宣布开庭: recording starts in the same command (J4, AV-3)."""
+    """宣布开庭: recording starts in the same command (J4, AV-3).
 
+    `override_reason`: why the court opens although the pre-flight failed (J3); without meaning when it did not.
+    """
+
+    override_reason: str | None = None
     type: ClassVar[str] = "sitting.open"
 
 
@@ -62,6 +66,23 @@ class GoToStage:
 
     stage: Stage
     type: ClassVar[str] = "stage.go"
+
+
+@dataclass(frozen=True, slots=True)
+class BeginPart:
+    """转入不公开审理、调解或合议, with the ruling's text. `recorded` null: as is usual for the part (J17, AV-3)."""
+
+    part: Part
+    ruling: str
+    recorded: Keeping | None = None
+    type: ClassVar[str] = "part.begin"
+
+
+@dataclass(frozen=True, slots=True)
+class EndPart:
+    """恢复公开审理."""
+
+    type: ClassVar[str] = "part.end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +308,49 @@ class RecordGap:
     type: ClassVar[str] = "record.gap"
 
 
+@dataclass(frozen=True, slots=True)
+class BeginFault:
+    """The server states that something is not being recorded; fields as in FaultBegan."""
+
+    code: str
+    tracks: str
+    evidence: str = ""
+    type: ClassVar[str] = "record.fault"
+
+
+@dataclass(frozen=True, slots=True)
+class EndFault:
+    """The server states that this fault is over."""
+
+    code: str
+    type: ClassVar[str] = "record.fault_end"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmStatement:
+    """确认起止与中断情况记录 or 故障说明: the clerk's, after 闭庭."""
+
+    statement_id: str
+    kind: str  # course | fault
+    sha256: str
+    type: ClassVar[str] = "statement.confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class SignStatement:
+    """审核签字: the presiding judge's, of what the clerk confirmed."""
+
+    statement_id: str
+    kind: str
+    sha256: str
+    type: ClassVar[str] = "statement.sign"
+
+
 MoveCommand = OpenLobby | OpenSitting | Adjourn | Resume | Close | Cancel | SuspendForFault
 """Commands that move the sitting along an edge of states.py."""
+
+PartCommand = BeginPart | EndPart
+"""Who takes part, and what is kept of it."""
 
 FloorCommand = GiveFloor | OpenFloor | MuteParticipant | UnmuteParticipant | MuteAll
 """Whom the court lets be heard."""
@@ -308,10 +370,11 @@ ScreenCommand = StartScreen | StopScreen
 ExhibitCommand = AllowPresenting | ShowExhibit | WithdrawExhibit | ScreenCommand
 """What is on everybody's screen."""
 
-RecordCommand = AddNote | RecordGap
-"""What is written into the record by hand or by the server."""
+RecordCommand = AddNote | RecordGap | BeginFault | EndFault | ConfirmStatement | SignStatement
+"""What is written into the record by hand or by the server, what endangers it, and who answers for it."""
 
 Command = (
-    MoveCommand | GoToStage | FloorCommand | OwnCommand | CameraCommand | AttendanceCommand | ExhibitCommand | RecordCommand
+    MoveCommand | GoToStage | PartCommand | FloorCommand | OwnCommand | CameraCommand | AttendanceCommand | ExhibitCommand
+    | RecordCommand
 )  # fmt: skip
 """All commands; procedure.decide() matches on them exhaustively."""

@@ -76,13 +76,13 @@ def _exclude(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
             return ()
         case Place.ISOLATED | Place.DISMISSED:
             raise NotNow("此人现在不在法庭中。", field="participant_id")
-        case Place.COURTROOM:
+        case Place.COURTROOM | Place.OUTSIDE:
             return (*_cleared(scene, person), e.ParticipantExcluded(scene.now, person.id))
 
 
 def _admit(scene: Scene, person: Participant) -> tuple[e.Event, ...]:
     match place_of(scene.sitting, person):
-        case Place.COURTROOM:
+        case Place.COURTROOM | Place.OUTSIDE:
             return ()
         case Place.ISOLATED | Place.DISMISSED:
             raise NotNow("证人、鉴定人须经传唤入庭。", field="participant_id")

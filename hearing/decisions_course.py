@@ -1,4 +1,4 @@
-"""Decisions on the course of the sitting: its moves and its stages."""
+"""Decisions on the course of the sitting: its moves, its stages and (decisions_parts) its parts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from datetime import timedelta
 from hearing import events as e
 from hearing.commands import (
     Adjourn,
+    BeginPart,
     Cancel,
     Close,
+    EndPart,
     GoToStage,
     MoveCommand,
     OpenLobby,
     OpenSitting,
+    PartCommand,
     Resume,
     SuspendForFault,
 )
-from hearing.decisions_screen import stopped_screen, withdrawn_exhibit
+from hearing.decisions_parts import decide_part, ended_part, taken_down
+from hearing.decisions_record import overridden
 from hearing.errors import InvalidField
 from hearing.model import Stage
 from hearing.scene import CAUSE_CHARACTERS, Scene, bounded_text
@@ -35,27 +39,36 @@ def decide_move(scene: Scene, command: MoveCommand) -> tuple[e.Event, ...]:
             return (e.LobbyOpened(now),)
         case OpenSitting():
             after(state, Move.OPEN)
-            return (e.SittingOpened(now),)
+            return (*overridden(scene, command), e.SittingOpened(now))
         case Adjourn(planned_resume_at=planned):
             after(state, Move.ADJOURN)
             if planned is not None and (planned.tzinfo is None or not now <= planned <= now + _LONGEST_RECESS):
                 raise InvalidField("预定恢复时间应晚于现在。", field="planned_resume_at")
-            return (*_take_down(scene), e.SittingAdjourned(now, planned))
+            return (*taken_down(scene), *ended_part(scene), e.SittingAdjourned(now, planned))
         case Resume():
             after(state, Move.RESUME)
             return (e.SittingResumed(now),)
         case SuspendForFault(cause=cause):
             after(state, Move.SUSPEND)
-            return (*_take_down(scene), e.SittingSuspended(now, bounded_text(cause, CAUSE_CHARACTERS, "cause")))
+            return (*taken_down(scene), e.SittingSuspended(now, bounded_text(cause, CAUSE_CHARACTERS, "cause")))
         case Close():
             after(state, Move.CLOSE)
-            return (*_take_down(scene), e.SittingClosed(now))
+            return (*taken_down(scene), *ended_part(scene), e.SittingClosed(now))
         case Cancel():
             after(state, Move.CANCEL)
             return (e.SittingCancelled(now),)
 
 
-def decide_stage(scene: Scene, command: GoToStage) -> tuple[e.Event, ...]:
+def decide_progress(scene: Scene, command: GoToStage | PartCommand) -> tuple[e.Event, ...]:
+    """Go on within the session: to another stage, into a part or out of it."""
+    match command:
+        case GoToStage():
+            return _go_to(scene, command)
+        case BeginPart() | EndPart():
+            return decide_part(scene, command)
+
+
+def _go_to(scene: Scene, command: GoToStage) -> tuple[e.Event, ...]:
     """Go to a stage, forward or back; the stage it is in already gives no event."""
     stage = command.stage
     if stage is Stage.PREPARATION or stage not in order(scene.hearing.procedure):
@@ -63,8 +76,3 @@ def decide_stage(scene: Scene, command: GoToStage) -> tuple[e.Event, ...]:
     if stage is scene.sitting.stage:
         return ()
     return (e.StageEntered(scene.now, stage, scene.sitting.stage),)
-
-
-def _take_down(scene: Scene) -> tuple[e.Event, ...]:
-    """Nothing stays on everybody's screen out of session: what is shown ends where the recording pauses."""
-    return (*withdrawn_exhibit(scene), *stopped_screen(scene))

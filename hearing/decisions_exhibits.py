@@ -1,4 +1,4 @@
-"""Decisions on what is on everybody's screen (出示证据) and on what is noted in the record."""
+"""Decisions on what is on everybody's screen (出示证据)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from dataclasses import replace
 
 from hearing import events as e
 from hearing.commands import (
-    AddNote,
     AllowPresenting,
     ExhibitCommand,
-    RecordCommand,
-    RecordGap,
     ShowExhibit,
     StartScreen,
     StopScreen,
@@ -20,7 +17,7 @@ from hearing.decisions_screen import decide_screen, ended_for, stopped_screen, w
 from hearing.errors import InvalidField, NotPermitted
 from hearing.model import PARTIES, ExhibitRef, Participant, ParticipantId, Role, Side
 from hearing.permissions import acts_for, may_show, may_withdraw
-from hearing.scene import CAUSE_CHARACTERS, NOTE_CHARACTERS, Scene, bounded_text
+from hearing.scene import Scene
 
 
 def decide_exhibit(scene: Scene, command: ExhibitCommand) -> tuple[e.Event, ...]:
@@ -34,15 +31,6 @@ def decide_exhibit(scene: Scene, command: ExhibitCommand) -> tuple[e.Event, ...]
             return _withdraw(scene, scene.actor_person())
         case StartScreen() | StopScreen():
             return decide_screen(scene, command)
-
-
-def decide_record(scene: Scene, command: RecordCommand) -> tuple[e.Event, ...]:
-    """Write into the record by hand (the clerk) or for the server (a gap: never refused, a record hides nothing)."""
-    match command:
-        case AddNote(text=text):
-            return (e.NoteAdded(scene.now, bounded_text(text, NOTE_CHARACTERS, "text")),)
-        case RecordGap(participant_id=id_, kind=kind, t0_ms=t0_ms, t1_ms=t1_ms, cause=cause):
-            return (e.GapRecorded(scene.now, id_, kind, t0_ms, t1_ms, cause[:CAUSE_CHARACTERS]),)
 
 
 def side_of(hearing_party: Participant) -> Side:

@@ -5,18 +5,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from functools import cache
-from typing import ClassVar, get_args, get_type_hints
+from typing import ClassVar, get_args
 
-from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, ParticipantId, Stage
-from hearing.timeline import from_iso, iso_utc
-
-JsonValue = str | int | bool | None
+from hearing.events_record import FaultBegan as FaultBegan
+from hearing.events_record import FaultEnded as FaultEnded
+from hearing.events_record import GapRecorded as GapRecorded
+from hearing.events_record import NoteAdded as NoteAdded
+from hearing.events_record import PreflightOverridden as PreflightOverridden
+from hearing.events_record import StatementConfirmed as StatementConfirmed
+from hearing.events_record import StatementSigned as StatementSigned
+from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, Keeping, Part, ParticipantId, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,26 @@ class StageEntered:
     stage: Stage
     previous: Stage
     type: ClassVar[str] = "stage.entered"
+
+
+@dataclass(frozen=True, slots=True)
+class PartBegan:
+    """转入不公开审理、调解或合议, by ruling: who is not of the part is cut off, and is recorded as `recorded` says (AV-3)."""
+
+    at: datetime
+    part: Part
+    recorded: Keeping
+    ruling: str
+    type: ClassVar[str] = "part.began"
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnded:
+    """The part is over: the sitting goes on in the open (恢复公开审理), or pauses or ends in the same moment."""
+
+    at: datetime
+    part: Part
+    type: ClassVar[str] = "part.ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,15 +314,6 @@ class ScreenStopped:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteAdded:
-    """书记员记一行."""
-
-    at: datetime
-    text: str
-    type: ClassVar[str] = "note.added"
-
-
-@dataclass(frozen=True, slots=True)
 class ParticipantEntered:
     """A person is connected."""
 
@@ -320,22 +332,10 @@ class ParticipantLeft:
     type: ClassVar[str] = "participant.left"
 
 
-@dataclass(frozen=True, slots=True)
-class GapRecorded:
-    """A span of a track is missing, with its cause; `_ms` on the record clock."""
-
-    at: datetime
-    participant_id: ParticipantId
-    kind: str  # audio | video | screen
-    t0_ms: int
-    t1_ms: int
-    cause: str
-    type: ClassVar[str] = "record.gap_recorded"
-
-
 MoveEvent = (
     LobbyOpened | SittingOpened | SittingAdjourned | SittingResumed | SittingSuspended | SittingClosed | SittingCancelled
 )  # fmt: skip
+PartEvent = PartBegan | PartEnded
 FloorEvent = FloorGiven | FloorOpened | ParticipantMuted | ParticipantUnmuted
 OwnEvent = HandRaised | HandLowered | MicrophoneSet
 CameraEvent = CameraSet | CameraLeaveRequested | CameraRequestWithdrawn | CameraLeaveRuled | DifficultyReported
@@ -345,55 +345,13 @@ AttendanceEvent = (
 )  # fmt: skip
 ExhibitEvent = PresentingAllowed | ExhibitShown | ExhibitWithdrawn
 ScreenEvent = ScreenStarted | ScreenStopped
-RecordEvent = NoteAdded | GapRecorded
+RecordEvent = (
+    NoteAdded | GapRecorded | FaultBegan | FaultEnded | PreflightOverridden | StatementConfirmed | StatementSigned
+)  # fmt: skip
 Event = (
-    MoveEvent | StageEntered | FloorEvent | OwnEvent | CameraEvent | AttendanceEvent | ExhibitEvent | ScreenEvent | RecordEvent
+    MoveEvent | StageEntered | PartEvent | FloorEvent | OwnEvent | CameraEvent | AttendanceEvent | ExhibitEvent | ScreenEvent
+    | RecordEvent
 )  # fmt: skip
 """All events; procedure.evolve() matches on them exhaustively."""
 
 TYPES: Mapping[str, type[Event]] = {event.type: event for event in get_args(Event)}
-
-
-def data_of(event: Event) -> dict[str, JsonValue]:
-    """The event's own fields as JSON values; `at` and `type` stand beside them in the ledger entry."""
-    data: dict[str, JsonValue] = {}
-    for field in dataclasses.fields(event):
-        if field.name != "at":
-            value = getattr(event, field.name)
-            data[field.name] = iso_utc(value) if isinstance(value, datetime) else value
-    return data
-
-
-def event_of(type_: str, at: datetime, data: Mapping[str, JsonValue]) -> Event:
-    """The event a ledger entry tells of; raises KeyError or ValueError when it is none of ours."""
-    readers = _readers(type_)
-    if unknown := data.keys() - readers.keys():
-        raise ValueError(f"{type_} has no field {sorted(unknown)}")
-    build: Callable[..., Event] = TYPES[type_]
-    try:
-        return build(at=at, **{name: readers[name](value) for name, value in data.items()})
-    except TypeError as error:
-        raise ValueError(f"{type_} lacks a field") from error
-
-
-@cache
-def _readers(type_: str) -> dict[str, _Reader]:
-    event = TYPES[type_]
-    hints = get_type_hints(event)
-    return {field.name: _Reader(hints[field.name]) for field in dataclasses.fields(event) if field.name != "at"}
-
-
-class _Reader:
-    """Turns one JSON value back into the field's type: times and enumerations; anything else stands as it is."""
-
-    def __init__(self, hint: object) -> None:
-        kinds = get_args(hint) or (hint,)
-        self._time = datetime in kinds
-        self._choice = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, StrEnum)), None)
-
-    def __call__(self, value: JsonValue) -> object:
-        if isinstance(value, str) and self._time:
-            return from_iso(value)
-        if isinstance(value, str) and self._choice:
-            return self._choice(value)
-        return value

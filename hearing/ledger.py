@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from hearing.events import Event, JsonValue, data_of, event_of
+from hearing.event_form import JsonValue, data_of, event_of
+from hearing.events import Event
 from hearing.model import Actor, ParticipantId, Role, SittingId
 from hearing.timeline import from_iso, iso_utc, t_ms
 

@@ -59,6 +59,23 @@ class SittingState(StrEnum):
     CANCELLED = "cancelled"  # 取消
 
 
+class Part(StrEnum):
+    """A part of a sitting in session by who takes part in it."""
+
+    OPEN = "open"  # as the sitting is: public, unless the hearing is not
+    CLOSED = "closed"  # 不公开审理(举证质证)
+    MEDIATION = "mediation"  # 调解
+    DELIBERATION = "deliberation"  # 合议
+
+
+class Keeping(StrEnum):
+    """What is kept of a span of the sitting as sound and picture (AV-3)."""
+
+    FULL = "full"  # 录音录像
+    SEALED = "sealed"  # 录音录像并封存
+    NONE = "none"  # 不录音录像
+
+
 class Stage(StrEnum):
     """Stage of a civil first-instance hearing (庭审阶段), in order (CPL-140..151)."""
 
@@ -162,6 +179,15 @@ class Showing:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault of the recording that has not ended (录音录像故障); the fields are those of events.FaultBegan."""
+
+    code: str
+    tracks: str
+    since_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sitting:
     """One sitting (庭次): state, clock and chain belong to it. Built only by procedure.evolve()."""
 
@@ -174,6 +200,10 @@ class Sitting:
     closed_at: datetime | None = None
     recess_at: datetime | None = None
     planned_resume_at: datetime | None = None
+    part: Part = Part.OPEN
+    keeping: Keeping = Keeping.FULL  # of this part; out of session nothing is recorded whatever stands here
+    part_ruling: str = ""
+    part_since_at: datetime | None = None
     floor: ParticipantId | None = None  # 发言权; None: the floor is open
     attended: frozenset[ParticipantId] = frozenset()  # 已到庭, marked by the clerk
     present: frozenset[ParticipantId] = frozenset()  # connected to the sitting now
@@ -192,6 +222,7 @@ class Sitting:
     hands: tuple[Hand, ...] = ()
     showing: Showing | None = None
     screen: ParticipantId | None = None  # whose screen is shared (屏幕共享), one at a time
+    faults: tuple[Fault, ...] = ()  # of the recording, in the order in which they began
     stages_entered: frozenset[Stage] = frozenset()  # every stage that was held, whole or in part
     updated_at: datetime | None = None  # time of the last event folded in
     ledger_number: int = 0  # number of the last ledger entry folded in
@@ -217,9 +248,13 @@ class ExhibitRef:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What decide() must know beyond the hearing and the sitting. `room_limit` counts people present."""
+    """What decide() must know beyond the hearing and the sitting. `room_limit` counts people present.
+
+    `failed_checks`: what stands against 宣布开庭 now, by the server's pre-flight (J3).
+    """
 
     exhibits: tuple[ExhibitRef, ...] = ()
+    failed_checks: tuple[str, ...] = ()
     room_limit: int = 16
 
 

@@ -15,12 +15,14 @@ from hearing.model import (
     SILENT,
     Actor,
     Hearing,
+    Part,
     Participant,
     Role,
     Sitting,
     SittingState,
     Stage,
 )
+from hearing.parts import PART_NAMES
 from hearing.states import LIVE, OVER, STATE_NAMES
 
 _EVERYONE = frozenset(Role)
@@ -54,6 +56,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         c.Resume.type: Rule(_PRESIDING, _PAUSED),
         c.Close.type: Rule(_PRESIDING, _IN_SESSION | _PAUSED),
         c.GoToStage.type: Rule(_PRESIDING, _IN_SESSION),
+        c.BeginPart.type: Rule(_PRESIDING, _IN_SESSION),
+        c.EndPart.type: Rule(_PRESIDING, _IN_SESSION),
         # Order in the courtroom (CR-17): the presiding judge's.
         c.GiveFloor.type: Rule(_PRESIDING, _IN_SESSION),
         c.OpenFloor.type: Rule(_PRESIDING, _IN_SESSION),
@@ -84,9 +88,14 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         # What the server does in a person's name. Coming and going when all is over is not an error, and not an event.
         c.Enter.type: Rule(_EVERYONE, LIVE | {_S.SCHEDULED} | OVER, by_server=True),
         c.Leave.type: Rule(_EVERYONE, LIVE | {_S.SCHEDULED} | OVER, by_server=True),
+        # Who answers for the recording (AV-3, AV-4).
+        c.ConfirmStatement.type: Rule(_CLERK, frozenset({_S.CLOSED})),
+        c.SignStatement.type: Rule(_PRESIDING, frozenset({_S.CLOSED})),
         # What only the server does.
         c.SuspendForFault.type: Rule(frozenset(), _IN_SESSION, by_server=True),
         c.RecordGap.type: Rule(frozenset(), frozenset(_S), by_server=True),
+        c.BeginFault.type: Rule(frozenset(), _IN_SESSION, by_server=True),
+        c.EndFault.type: Rule(frozenset(), frozenset(_S), by_server=True),
     }
 )
 
@@ -98,6 +107,9 @@ def require(hearing: Hearing, sitting: Sitting, command_type: str, actor: Actor)
         raise NotPermitted
     if sitting.state not in rule.states and command_type not in _MOVES:
         raise NotNow(f"当前为“{STATE_NAMES[sitting.state]}”状态，不能进行此项操作。")
+    person = hearing.participant(actor.participant_id) if actor.participant_id else None
+    if person is not None and command_type in _OF_THE_ROOM and place_of(sitting, person) is Place.OUTSIDE:
+        raise NotNow(f"{PART_NAMES[sitting.part]}进行中，您现在不在其中。")
 
 
 def allowed(hearing: Hearing, sitting: Sitting, participant: Participant) -> frozenset[str]:
@@ -109,6 +121,9 @@ def allowed(hearing: Hearing, sitting: Sitting, participant: Participant) -> fro
     }
     if place_of(sitting, participant) is Place.DISMISSED:
         return frozenset()
+    names.discard(c.EndPart.type if sitting.part is Part.OPEN else c.BeginPart.type)
+    if place_of(sitting, participant) is Place.OUTSIDE:
+        names -= _OF_THE_ROOM
     if participant.role in _SIDES:
         if not may_show(hearing, sitting, participant):
             names -= {c.ShowExhibit.type, c.StartScreen.type}
@@ -167,6 +182,9 @@ def may_withdraw(hearing: Hearing, sitting: Sitting, participant: Participant) -
     presenter = hearing.participant(sitting.showing.presenter_id)
     return presenter is not None and acts_for(hearing, presenter) == acts_for(hearing, participant)
 
+
+_OF_THE_ROOM = frozenset({c.AddNote.type, c.ShowExhibit.type, c.WithdrawExhibit.type, c.StartScreen.type, c.StopScreen.type})
+"""What one may do only where one takes part: others neither see nor change what is there (合议)."""
 
 _MOVES = frozenset(
     {

@@ -9,16 +9,20 @@ from hearing import commands as c
 from hearing import events as e
 from hearing.decisions_attendance import decide_attendance
 from hearing.decisions_camera import decide_camera
-from hearing.decisions_course import decide_move, decide_stage
-from hearing.decisions_exhibits import decide_exhibit, decide_record
+from hearing.decisions_course import decide_move, decide_progress
+from hearing.decisions_exhibits import decide_exhibit
+from hearing.decisions_record import decide_record
 from hearing.decisions_speech import decide_floor, decide_own
 from hearing.model import (
     Actor,
     CameraRequest,
     Context,
     Difficulty,
+    Fault,
     Hand,
     Hearing,
+    Keeping,
+    Part,
     ParticipantId,
     Showing,
     Sitting,
@@ -46,8 +50,8 @@ def decide(
     require(hearing, sitting, command.type, actor)
     scene = Scene(hearing, sitting, actor, now, context)
     match command:
-        case c.GoToStage():
-            return decide_stage(scene, command)
+        case c.GoToStage() | c.BeginPart() | c.EndPart():
+            return decide_progress(scene, command)
         case c.OpenLobby() | c.OpenSitting() | c.Adjourn() | c.Resume() | c.Close() | c.Cancel() | c.SuspendForFault():
             return decide_move(scene, command)
         case c.GiveFloor() | c.OpenFloor() | c.MuteParticipant() | c.UnmuteParticipant() | c.MuteAll():
@@ -60,7 +64,7 @@ def decide(
             return decide_attendance(scene, command)
         case c.AllowPresenting() | c.ShowExhibit() | c.WithdrawExhibit() | c.StartScreen() | c.StopScreen():
             return decide_exhibit(scene, command)
-        case c.AddNote() | c.RecordGap():
+        case c.AddNote() | c.RecordGap() | c.BeginFault() | c.EndFault() | c.ConfirmStatement() | c.SignStatement():
             return decide_record(scene, command)
 
 
@@ -72,6 +76,10 @@ def evolve(sitting: Sitting, event: e.Event, number: int) -> Sitting:
             | e.SittingClosed() | e.SittingCancelled() | e.StageEntered()
         ):  # fmt: skip
             changed = _after_move(sitting, event)
+        case e.PartBegan(at=at, part=part, recorded=recorded, ruling=ruling):
+            changed = replace(sitting, part=part, keeping=recorded, part_ruling=ruling, part_since_at=at)
+        case e.PartEnded():
+            changed = replace(sitting, part=Part.OPEN, keeping=Keeping.FULL, part_ruling="", part_since_at=None)
         case e.FloorGiven() | e.FloorOpened() | e.ParticipantMuted() | e.ParticipantUnmuted():
             changed = _after_floor(sitting, event)
         case e.HandRaised() | e.HandLowered() | e.MicrophoneSet():
@@ -92,8 +100,11 @@ def evolve(sitting: Sitting, event: e.Event, number: int) -> Sitting:
             changed = replace(sitting, screen=id_)
         case e.ScreenStopped():
             changed = replace(sitting, screen=None)
-        case e.NoteAdded() | e.GapRecorded():
-            changed = sitting
+        case (
+            e.NoteAdded() | e.GapRecorded() | e.FaultBegan() | e.FaultEnded() | e.PreflightOverridden()
+            | e.StatementConfirmed() | e.StatementSigned()
+        ):  # fmt: skip
+            changed = _after_record(sitting, event)
     return replace(changed, ledger_number=number, updated_at=event.at)
 
 
@@ -130,6 +141,7 @@ def _emptied(sitting: Sitting) -> Sitting:
     return replace(
         sitting, present=nobody, floor=None, hands=(), showing=None, screen=None, recess_at=None, planned_resume_at=None,
         camera_leave=nobody, camera_requests=(), camera_failed=nobody, microphone_failed=nobody, in_background=nobody,
+        faults=(),
     )  # fmt: skip
 
 
@@ -242,6 +254,18 @@ def _after_exhibit(sitting: Sitting, event: e.ExhibitEvent) -> Sitting:
             return replace(sitting, showing=Showing(exhibit_id, page, presenter_id, at))
         case e.ExhibitWithdrawn():
             return replace(sitting, showing=None)
+
+
+def _after_record(sitting: Sitting, event: e.RecordEvent) -> Sitting:
+    """Only faults change anything: what is written down stands in the ledger and nowhere else."""
+    match event:
+        case e.FaultBegan(at=at, code=code, tracks=tracks):
+            others = tuple(fault for fault in sitting.faults if fault.code != code)
+            return replace(sitting, faults=(*others, Fault(code, tracks, at)))
+        case e.FaultEnded(code=code):
+            return replace(sitting, faults=tuple(fault for fault in sitting.faults if fault.code != code))
+        case _:
+            return sitting
 
 
 def replay(sitting: Sitting, events: tuple[e.Event, ...]) -> Sitting:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from hearing import events as law
-from hearing.model import Difficulty, ExhibitId, HandReason, Hearing, ParticipantId, Role, Stage
+from hearing.model import Difficulty, ExhibitId, HandReason, Hearing, Keeping, ParticipantId, Role, Stage
+from hearing.parts import PART_NAMES
 from hearing.stages import STAGE_NAMES
 from hearing.timeline import local_date_time
 
@@ -40,6 +41,9 @@ _PERSON_ACTS: Mapping[type, str] = MappingProxyType(
     }
 )
 _DIFFICULTIES: Mapping[Difficulty, str] = MappingProxyType({Difficulty.CAMERA: "摄像头", Difficulty.MICROPHONE: "麦克风"})
+_KEEPINGS: Mapping[Keeping, str] = MappingProxyType(
+    {Keeping.FULL: "录音录像", Keeping.SEALED: "录音录像封存", Keeping.NONE: "不录音录像"}
+)
 _OWN_WORDS = frozenset({Stage.PREPARATION, Stage.OPENING, Stage.CLOSING})  # said by the act itself: 宣布开庭, 宣布闭庭
 _ORDER = list(Stage)
 
@@ -79,6 +83,10 @@ def _court_act(event: law.Event, actor: str) -> str | None:
             return f"{actor}宣布休庭"
         case law.SittingAdjourned(planned_resume_at=at) if at is not None:
             return f"{actor}宣布休庭，预计{local_date_time(at)}恢复庭审"
+        case law.PartBegan(part=part, recorded=recorded, ruling=ruling):
+            return f"{actor}宣布转入{PART_NAMES[part]}，{_KEEPINGS[recorded]}：{ruling}"
+        case law.PartEnded(part=part):
+            return f"{PART_NAMES[part]}结束"
         case law.SittingResumed():
             return f"{actor}宣布恢复庭审"
         case law.SittingSuspended():

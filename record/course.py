@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hearing import events as law
@@ -14,11 +14,14 @@ from hearing.model import (
     Difficulty,
     ExhibitId,
     Hearing,
+    Keeping,
+    Part,
     ParticipantId,
     Role,
     SittingState,
     Stage,
 )
+from hearing.parts import PART_NAMES
 from hearing.timeline import t_ms
 
 Span = tuple[int, int]
@@ -26,14 +29,17 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A span of one state. `recorded` is full | sealed | none; `number` is the ledger entry that began it."""
+    """A span of one state and part. `number` is the ledger entry that began it, `author` who gave it (None: the server)."""
 
     state: SittingState
     t0_ms: int
     t1_ms: int
-    recorded: str
-    cause: str
+    recorded: Keeping
+    cause: str  # 休庭, 技术中断, 不公开审理 … ; "": in session, in the open
     number: int
+    part: Part = Part.OPEN
+    author: ParticipantId | None = None
+    ruling: str = ""  # the words by which the part was ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class Course:
 
     def recorded(self) -> list[Span]:
         """Spans in which sound and picture are recorded."""
-        return [(i.t0_ms, i.t1_ms) for i in intervals(self) if i.recorded != "none"]
+        return [(i.t0_ms, i.t1_ms) for i in intervals(self) if i.recorded is not Keeping.NONE]
 
 
 def course_of(entries: Sequence[Recorded], until: datetime) -> Course | None:
@@ -93,24 +99,50 @@ def course_of(entries: Sequence[Recorded], until: datetime) -> Course | None:
 
 
 def intervals(course: Course) -> list[Interval]:
-    """Spans of state from 宣布开庭 to 闭庭, without a hole (AV-3)."""
-    begun: list[tuple[int, SittingState, str, int]] = []
+    """Spans of state and part from 宣布开庭 to 闭庭, without a hole (AV-3). A technical break does not end a part."""
+    begun: list[Interval] = []
+    running: law.PartBegan | law.PartEnded = law.PartEnded(course.opened_at, Part.OPEN)
     for entry in course.entries:
-        match entry.event:
-            case law.SittingOpened() | law.SittingResumed():
-                begun.append((course.ms(entry.at), SittingState.IN_SESSION, "", entry.number))
-            case law.SittingAdjourned():
-                begun.append((course.ms(entry.at), SittingState.RECESS, "休庭", entry.number))
-            case law.SittingSuspended(cause=cause):
-                begun.append((course.ms(entry.at), SittingState.TECH_SUSPENDED, cause or "技术中断", entry.number))
-            case _:
-                pass
-    ends = [*(b[0] for b in begun[1:]), course.end_ms]
+        if isinstance(entry.event, law.PartBegan | law.PartEnded):
+            running = entry.event
+        state = _state_after(entry.event, begun[-1].state if begun else SittingState.LOBBY)
+        if state is not None:
+            begun.append(_interval(course, entry, state, running))
+    ends = [*(one.t0_ms for one in begun[1:]), course.end_ms]
     return [
-        Interval(state, t0, t1, "full" if state is SittingState.IN_SESSION else "none", cause, number)
-        for (t0, state, cause, number), t1 in zip(begun, ends, strict=True)
-        if t1 > t0 or t0 == 0 == course.end_ms
+        replace(one, t1_ms=t1) for one, t1 in zip(begun, ends, strict=True) if t1 > one.t0_ms or one.t0_ms == 0 == course.end_ms
     ]
+
+
+def _state_after(event: law.Event, before: SittingState) -> SittingState | None:
+    """The state of the interval that an event begins; None: it begins none."""
+    match event:
+        case law.SittingOpened() | law.SittingResumed():
+            return SittingState.IN_SESSION
+        case law.SittingAdjourned():
+            return SittingState.RECESS
+        case law.SittingSuspended():
+            return SittingState.TECH_SUSPENDED
+        case law.PartBegan() | law.PartEnded():
+            return before
+        case _:
+            return None
+
+
+def _interval(course: Course, entry: Recorded, state: SittingState, running: law.PartBegan | law.PartEnded) -> Interval:
+    """The interval that an entry begins; its end is not known yet."""
+    part, keeping, ruling = Part.OPEN, Keeping.FULL, ""
+    if isinstance(running, law.PartBegan):
+        part, keeping, ruling = running.part, running.recorded, running.ruling
+    t0, cause = course.ms(entry.at), PART_NAMES[part] if part is not Part.OPEN else ""
+    match state:
+        case SittingState.RECESS:
+            keeping, cause = Keeping.NONE, "休庭"
+        case SittingState.TECH_SUSPENDED:
+            keeping, cause = Keeping.NONE, getattr(entry.event, "cause", "") or "技术中断"
+        case _:
+            pass
+    return Interval(state, t0, t0, keeping, cause, entry.number, part, entry.participant_id, ruling)
 
 
 def stages(course: Course) -> list[StageSpan]:

@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hearing import commands as law
-from hearing.model import CameraReason, Difficulty, HandReason, Procedure, Role, SittingState, Stage
+from hearing.access import AccessClass
+from hearing.model import CameraReason, Difficulty, HandReason, Keeping, Part, Procedure, Role, SittingState, Stage
 
 
 class Message(BaseModel):
@@ -27,8 +28,8 @@ class Message(BaseModel):
 COURT_COMMANDS: dict[str, type] = {
     c.type: c
     for c in (
-        law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.Cancel, law.GoToStage, law.GiveFloor,
-        law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance,
+        law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.Cancel, law.GoToStage, law.BeginPart,
+        law.EndPart, law.GiveFloor, law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance,
         law.CallWitness, law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera,
         law.RequestCameraLeave, law.WithdrawCameraRequest, law.AllowCameraOff, law.ReportDifficulty, law.AllowPresenting,
         law.ShowExhibit, law.WithdrawExhibit, law.StartScreen, law.StopScreen, law.AddNote,
@@ -147,7 +148,7 @@ class ParticipantView(Message):
     represents: str | None
     present: bool  # connected now
     attended: bool  # 已到庭
-    place: Literal["courtroom", "waiting", "isolated", "dismissed"]
+    place: Literal["courtroom", "waiting", "isolated", "dismissed", "outside"]
     may_speak: bool
     may_present: bool
     court_muted: bool
@@ -217,6 +218,10 @@ class SittingView(Message):
     state: SittingState
     stage: Stage
     stages_done: list[Stage]
+    part: Part  # who takes part now: all, or those of a closed part, a mediation, a deliberation
+    part_recorded: Keeping
+    part_ruling: str  # for those of the part
+    part_since_at: datetime | None
     opened_at: datetime | None
     closed_at: datetime | None
     recess_at: datetime | None
@@ -531,14 +536,6 @@ class QualityHistory(Message):
 # --- the record page ----------------------------------------------------------------------------
 
 
-class RecordSegment(Message):
-    index: int
-    t0_ms: int
-    t1_ms: int
-    bytes: int
-    url: str  # /api/sittings/{id}/tracks/{track_id}/segments/{index}.webm
-
-
 class RecordGap(Message):
     t0_ms: int
     t1_ms: int
@@ -549,8 +546,34 @@ class RecordTrack(Message):
     track_id: str
     participant_id: str
     kind: Literal["audio", "video", "screen"]
-    segments: list[RecordSegment]
+    recorded_ms: int  # all its segments together
     gaps: list[RecordGap]
+
+
+class TrackSegments(Message):
+    """Segments of one track: index, t0_ms, t1_ms of each, one after another in one flat list."""
+
+    track_id: str
+    segments: list[int]
+
+
+class SegmentPage(Message):
+    """GET /api/sittings/{id}/segments/{page}: what lies in RecordView.page_ms of the record clock, and may be seen.
+
+    The bytes: GET /api/sittings/{id}/tracks/{track_id}/segments/{index, six digits}.webm, with Range and If-None-Match, and
+    the header X-Court-View: RecordView.view_id.
+    """
+
+    tracks: list[TrackSegments]
+
+
+class RecordHidden(Message):
+    """A stretch that this viewer may not see or hear; track_id is empty where it is the whole courtroom."""
+
+    track_id: str
+    t0_ms: int
+    t1_ms: int
+    access: AccessClass
 
 
 class RecordInterval(Message):
@@ -561,6 +584,9 @@ class RecordInterval(Message):
     t1_ms: int
     recorded: Literal["full", "sealed", "none"]
     cause: str
+    part: Part
+    author: str | None  # who ordered it; null: the server
+    ruling: str
 
 
 class RecordStage(Message):
@@ -614,8 +640,30 @@ class RecordView(Message):
     showings: list[RecordShowing]
     screens: list[RecordScreen]
     lines: list[CaptionView]
+    quiet: list[int]  # t0_ms, t1_ms of each stretch in session in which nobody speaks, one after another
+    quiet_from: Literal["speech", "muted"]  # how that is known: by what was recognised, or by closed microphones only
+    hidden: list[RecordHidden]
     proof: RecordProof
+    page_ms: int  # length of a SegmentPage
     viewer: str  # name and time for the watermark
+    view_id: str  # this opening of the page in the access log
+
+
+class PlayedSpans(Message):
+    """POST /api/sittings/{id}/views/{view_id}: what was played since the last report, on the record clock."""
+
+    spans: list[int]  # t0_ms, t1_ms of each, one after another
+
+
+class RecordRead(Message):
+    """GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read."""
+
+    view_id: str  # "" for reads that are no replay
+    what: Literal["record", "captions", "exhibit_original", "package"]
+    name: str
+    at: datetime
+    last_at: datetime
+    played: list[int]  # t0_ms, t1_ms of each, joined
 
 
 Ack.model_rebuild()

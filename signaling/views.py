@@ -116,6 +116,8 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
         id=sitting.id, number=sitting.ledger_number, ordinal=sitting.number, hearing=hearing_view(hearing, scene.court_name),
         me=viewer.id, state=sitting.state, stage=sitting.stage,
         stages_done=list(stages.done(hearing.procedure, sitting.stage, sitting.stages_entered)),
+        part=sitting.part, part_recorded=sitting.keeping, part_ruling=sitting.part_ruling if inside else "",
+        part_since_at=sitting.part_since_at,
         opened_at=sitting.opened_at, closed_at=sitting.closed_at, recess_at=sitting.recess_at,
         planned_resume_at=sitting.planned_resume_at, record_ms=_record_ms(sitting, scene.now), server_at=scene.now,
         floor=sitting.floor if inside else None,

@@ -17,7 +17,7 @@ PURE = {
     "hearing.states", "hearing.stages", "hearing.access", "hearing.permissions", "hearing.audience", "hearing.timeline", "hearing.model",
     "hearing.commands", "hearing.events", "hearing.procedure", "hearing.ledger", "hearing.errors",
     "hearing.scene", "hearing.decisions_attendance", "hearing.decisions_course", "hearing.decisions_exhibits", "hearing.decisions_speech",
-    "hearing.decisions_camera", "hearing.decisions_parts", "hearing.parts", "hearing.event_form", "hearing.decisions_screen", "hearing.decisions_proof", "hearing.events_record",
+    "hearing.decisions_camera", "hearing.decisions_parts", "hearing.parts", "hearing.event_form", "hearing.decisions_screen", "hearing.decisions_record", "hearing.events_record",
     "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.stalls", "media.keyframes",
     "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",

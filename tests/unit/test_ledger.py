@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hearing import events as e
+from hearing.event_form import event_of
 from hearing.ledger import canonical, entry_bytes, first_link, package_line, read_entry, seal, verify
-from hearing.model import SYSTEM, Difficulty, HandReason, Stage
+from hearing.model import SYSTEM, Difficulty, HandReason, Keeping, Part, Stage
 from tests.courts import NINE, a_sitting, actor, pid
 
 SITTING = a_sitting().id
@@ -69,6 +70,8 @@ def test_every_event_survives_the_way_into_the_ledger_and_back() -> None:
         "reason": HandReason.HEALTH,
         "difficulty": Difficulty.CAMERA,
         "planned_resume_at": None,
+        "part": Part.CLOSED,
+        "recorded": Keeping.SEALED,
     }
     for event_type in e.TYPES.values():
         fields = {
@@ -92,7 +95,7 @@ def test_every_event_survives_the_way_into_the_ledger_and_back() -> None:
 )
 def test_an_entry_that_is_none_of_ours_is_not_read(type_: str, data: dict[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
-        e.event_of(type_, NINE, data)
+        event_of(type_, NINE, data)
 
 
 def test_the_whole_ledger_verifies() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from hearing import commands as c
 from hearing.errors import NotNow, NotPermitted, UserError
-from hearing.model import SYSTEM, CameraReason, Difficulty, HandReason, ParticipantId, Sitting, Stage
+from hearing.model import SYSTEM, CameraReason, Difficulty, Fault, HandReason, Part, ParticipantId, Sitting, Stage
 from hearing.model import SittingState as S
 from hearing.permissions import RULES, allowed
 from hearing.procedure import decide
@@ -31,6 +31,8 @@ EXPECTED: dict[type[c.Command], tuple[set[str], set[S]]] = {
     c.Resume: ({"presiding"}, {S.RECESS, S.TECH_SUSPENDED}),
     c.Close: ({"presiding"}, {S.IN_SESSION, S.RECESS, S.TECH_SUSPENDED}),
     c.GoToStage: ({"presiding"}, {S.IN_SESSION}),
+    c.BeginPart: ({"presiding"}, {S.IN_SESSION}),
+    c.EndPart: ({"presiding"}, {S.IN_SESSION}),
     c.GiveFloor: ({"presiding"}, {S.IN_SESSION}),
     c.OpenFloor: ({"presiding"}, {S.IN_SESSION}),
     c.MuteParticipant: ({"presiding"}, LIVE),
@@ -59,10 +61,15 @@ EXPECTED: dict[type[c.Command], tuple[set[str], set[S]]] = {
     c.Leave: (EVERYONE, set(S)),
     c.SuspendForFault: (set(), {S.IN_SESSION}),
     c.RecordGap: (set(), set(S)),
+    c.BeginFault: (set(), {S.IN_SESSION}),
+    c.EndFault: (set(), set(S)),
+    c.ConfirmStatement: ({"clerk"}, {S.CLOSED}),
+    c.SignStatement: ({"presiding"}, {S.CLOSED}),
 }
 
 COMMANDS: tuple[c.Command, ...] = (
     c.OpenLobby(), c.Cancel(), c.OpenSitting(), c.Adjourn(), c.Resume(), c.Close(), c.GoToStage(Stage.DEBATE),
+    c.BeginPart(Part.CLOSED, "涉及个人隐私"), c.EndPart(),
     c.GiveFloor(pid("plaintiff")), c.OpenFloor(), c.MuteParticipant(pid("plaintiff")), c.UnmuteParticipant(pid("plaintiff")),
     c.MuteAll(), c.Exclude(pid("observer")), c.Admit(pid("third")), c.CallWitness(pid("witness")), c.DismissWitness(pid("expert")),
     c.AllowPresenting(pid("defendant")), c.MarkAttendance(pid("plaintiff")), c.AddNote("记一行"), c.RaiseHand(HandReason.OBJECTION),
@@ -70,6 +77,8 @@ COMMANDS: tuple[c.Command, ...] = (
     c.RequestCameraLeave(CameraReason.HEALTH), c.WithdrawCameraRequest(), c.AllowCameraOff(pid("plaintiff")),
     c.ReportDifficulty(Difficulty.CAMERA), c.StartScreen(), c.StopScreen(),
     c.Leave(), c.SuspendForFault("media_lost"), c.RecordGap(pid("plaintiff"), "audio", 0, 10, "media_restart"),
+    c.BeginFault("disk_full", "", "errno 28"), c.EndFault("stalled"), c.ConfirmStatement("stat_1", "course", "0" * 64),
+    c.SignStatement("stat_1", "fault", "0" * 64),
 )  # fmt: skip
 
 
@@ -82,6 +91,7 @@ def in_state(state: S) -> Sitting:
         present=frozenset(ParticipantId(word) for word in EVERYONE),
         called=frozenset({pid("expert")}),
         excluded=frozenset({pid("third")}),
+        faults=(Fault("stalled", "", NINE),),
     )
 
 
@@ -124,7 +134,7 @@ def test_right_role_in_right_state_is_not_refused_for_either(command: c.Command)
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.type)
 def test_the_server_gives_only_its_own_commands(command: c.Command) -> None:
     sitting = in_state(S.IN_SESSION)
-    if isinstance(command, c.SuspendForFault | c.RecordGap):
+    if isinstance(command, c.SuspendForFault | c.RecordGap | c.BeginFault | c.EndFault):
         assert decide(a_hearing(), sitting, command, SYSTEM, NINE)
         return
     with pytest.raises(NotPermitted):
@@ -151,6 +161,7 @@ def test_the_page_is_told_what_the_table_says() -> None:
         told = allowed(hearing, in_state(state), person)
         table = {k.type for k, (roles, states) in EXPECTED.items() if word in roles and state in states}
         table -= {c.Enter.type, c.Leave.type}
+        table.discard(c.EndPart.type)  # the sitting is in the open
         table.discard(c.WithdrawCameraRequest.type)  # nothing was asked for
         if word in SHOWERS - {"presiding", "clerk"}:
             table -= {

@@ -16,6 +16,9 @@
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
 //   GET  /api/sittings/{id}/record                         → RecordView
+//   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
+//   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body
+//   GET  /api/sittings/{id}/views                          → RecordRead[]
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
 
 /** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */
@@ -27,6 +30,14 @@ export interface CommandHeader {
 /** Stage of a civil first-instance hearing (庭审阶段), in order (CPL-140..151). */
 export type Stage = "preparation" | "opening" | "identity" | "rights" | "recusal" | "investigation" | "evidence" | "debate" | "final_statements" | "mediation" | "judgment" | "closing"
 export const STAGES: readonly Stage[] = ["preparation", "opening", "identity", "rights", "recusal", "investigation", "evidence", "debate", "final_statements", "mediation", "judgment", "closing"]
+
+/** A part of a sitting in session by who takes part in it. */
+export type Part = "open" | "closed" | "mediation" | "deliberation"
+export const PARTS: readonly Part[] = ["open", "closed", "mediation", "deliberation"]
+
+/** What is kept of a span of the sitting as sound and picture (AV-3). */
+export type Keeping = "full" | "sealed" | "none"
+export const KEEPINGS: readonly Keeping[] = ["full", "sealed", "none"]
 
 /** Why a hand is raised (举手事由). */
 export type HandReason = "speak" | "objection" | "technical" | "health"
@@ -52,11 +63,17 @@ export const PROCEDURES: readonly Procedure[] = ["ordinary", "simplified", "smal
 export type SittingState = "scheduled" | "lobby" | "in_session" | "recess" | "tech_suspended" | "closed" | "cancelled"
 export const SITTING_STATES: readonly SittingState[] = ["scheduled", "lobby", "in_session", "recess", "tech_suspended", "closed", "cancelled"]
 
+/** Who may have a recorded piece (a segment, a line, a showing), in order from everybody to nearly nobody. */
+export type AccessClass = "public" | "parties" | "panel" | "sealed"
+export const ACCESS_CLASSES: readonly AccessClass[] = ["public", "parties", "panel", "sealed"]
+
 /** Clerk or judge opens the waiting area (候审). */
 export type OpenLobby = CommandHeader
 
 /** 宣布开庭: recording starts in the same command (J4, AV-3). */
-export type OpenSitting = CommandHeader
+export interface OpenSitting extends CommandHeader {
+  override_reason?: string | null
+}
 
 /** 休庭, with the planned time of resuming (J16). */
 export interface Adjourn extends CommandHeader {
@@ -76,6 +93,16 @@ export type Cancel = CommandHeader
 export interface GoToStage extends CommandHeader {
   stage: Stage
 }
+
+/** 转入不公开审理、调解或合议, with the ruling's text. `recorded` null: as is usual for the part (J17, AV-3). */
+export interface BeginPart extends CommandHeader {
+  part: Part
+  ruling: string
+  recorded?: Keeping | null
+}
+
+/** 恢复公开审理. */
+export type EndPart = CommandHeader
 
 /** 准许发言: give the floor; others but the bench are muted at the server (J9). */
 export interface GiveFloor extends CommandHeader {
@@ -273,7 +300,7 @@ export interface ParticipantView {
   represents: string | null
   present: boolean
   attended: boolean
-  place: "courtroom" | "waiting" | "isolated" | "dismissed"
+  place: "courtroom" | "waiting" | "isolated" | "dismissed" | "outside"
   may_speak: boolean
   may_present: boolean
   court_muted: boolean
@@ -340,6 +367,10 @@ export interface SittingView {
   state: SittingState
   stage: Stage
   stages_done: Stage[]
+  part: Part
+  part_recorded: Keeping
+  part_ruling: string
+  part_since_at: string | null
   opened_at: string | null
   closed_at: string | null
   recess_at: string | null
@@ -629,14 +660,6 @@ export interface QualityHistory {
   people: PersonQuality[]
 }
 
-export interface RecordSegment {
-  index: number
-  t0_ms: number
-  t1_ms: number
-  bytes: number
-  url: string
-}
-
 export interface RecordGap {
   t0_ms: number
   t1_ms: number
@@ -647,8 +670,27 @@ export interface RecordTrack {
   track_id: string
   participant_id: string
   kind: "audio" | "video" | "screen"
-  segments: RecordSegment[]
+  recorded_ms: number
   gaps: RecordGap[]
+}
+
+/** Segments of one track: index, t0_ms, t1_ms of each, one after another in one flat list. */
+export interface TrackSegments {
+  track_id: string
+  segments: number[]
+}
+
+/** GET /api/sittings/{id}/segments/{page}: what lies in RecordView.page_ms of the record clock, and may be seen. */
+export interface SegmentPage {
+  tracks: TrackSegments[]
+}
+
+/** A stretch that this viewer may not see or hear; track_id is empty where it is the whole courtroom. */
+export interface RecordHidden {
+  track_id: string
+  t0_ms: number
+  t1_ms: number
+  access: AccessClass
 }
 
 /** Intervals cover 宣布开庭 → 闭庭 without a hole. */
@@ -658,6 +700,9 @@ export interface RecordInterval {
   t1_ms: number
   recorded: "full" | "sealed" | "none"
   cause: string
+  part: Part
+  author: string | null
+  ruling: string
 }
 
 export interface RecordStage {
@@ -708,8 +753,28 @@ export interface RecordView {
   showings: RecordShowing[]
   screens: RecordScreen[]
   lines: CaptionView[]
+  quiet: number[]
+  quiet_from: "speech" | "muted"
+  hidden: RecordHidden[]
   proof: RecordProof
+  page_ms: number
   viewer: string
+  view_id: string
+}
+
+/** POST /api/sittings/{id}/views/{view_id}: what was played since the last report, on the record clock. */
+export interface PlayedSpans {
+  spans: number[]
+}
+
+/** GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read. */
+export interface RecordRead {
+  view_id: string
+  what: "record" | "captions" | "exhibit_original" | "package"
+  name: string
+  at: string
+  last_at: string
+  played: number[]
 }
 
 /** What the browser emits on /court; always answered once. */
@@ -721,6 +786,8 @@ export interface ClientToServerEvents {
   "sitting.close": (command: Close, ack: (answer: Ack) => void) => void
   "sitting.cancel": (command: Cancel, ack: (answer: Ack) => void) => void
   "stage.go": (command: GoToStage, ack: (answer: Ack) => void) => void
+  "part.begin": (command: BeginPart, ack: (answer: Ack) => void) => void
+  "part.end": (command: EndPart, ack: (answer: Ack) => void) => void
   "floor.give": (command: GiveFloor, ack: (answer: Ack) => void) => void
   "floor.open": (command: OpenFloor, ack: (answer: Ack) => void) => void
   "participant.mute": (command: MuteParticipant, ack: (answer: Ack) => void) => void
