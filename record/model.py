@@ -41,6 +41,23 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessOrder:
+    """A stricter class after the fact, by ruling. `track_id` "": every track, and what was noted and shown meanwhile."""
+
+    track_id: str
+    t0_ms: int
+    t1_ms: int
+    access: AccessClass
+    ruling: str
+    ordered_by: ParticipantId
+    at: datetime
+
+    def touches(self, track_id: str, t0_ms: int, t1_ms: int) -> bool:
+        """Whether it touches a stretch of a track ("": of the whole courtroom); a moment is a stretch of one millisecond."""
+        return self.track_id in ("", track_id) and t0_ms < self.t1_ms and max(t1_ms, t0_ms + 1) > self.t0_ms
+
+
+@dataclass(frozen=True, slots=True)
 class SittingInfo:
     """The sitting's own row. `sealed_manifest_sha256` is None until the record is sealed."""
 
@@ -67,6 +84,7 @@ class Material:
     track_ends: Mapping[str, tuple[int, str]]  # track → segments in all, sha256 of the last
     exhibits: tuple[Exhibit, ...]
     utterances: tuple[Utterance, ...]
+    orders: tuple[AccessOrder, ...] = ()  # after the fact, in order of time
 
     def exhibit_marks(self) -> dict[ExhibitId, str]:
         return {exhibit.id: exhibit_mark(exhibit.number, exhibit.title) for exhibit in self.exhibits}

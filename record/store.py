@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from evidence.store import exhibits_of
 from hearing.access import AccessClass
 from hearing.ledger import read_entry
-from hearing.model import CourtId, SittingId, SittingState
+from hearing.model import CourtId, ParticipantId, SittingId, SittingState
 from hearing.store import load_hearing, load_ledger
-from record.model import Material, Segment, SittingInfo
-from storage.tables import courts, jobs, segments, sittings, track_ends, utterances
+from record.model import AccessOrder, Material, Segment, SittingInfo
+from storage.tables import access_orders, courts, jobs, segments, sittings, track_ends, utterances
 from transcripts.store import machine_lines
 
 SEGMENT_FIELDS = tuple(Segment.__dataclass_fields__)
@@ -39,7 +39,20 @@ async def material_of(connection: AsyncConnection, sitting_id: str) -> Material 
         track_ends={r["track_id"]: (r["segments"], r["last_sha256"]) for r in ends},
         exhibits=tuple(await exhibits_of(connection, hearing.id)),
         utterances=await machine_lines(connection, SittingId(sitting_id)),
+        orders=await orders_of(connection, sitting_id),
     )
+
+
+async def orders_of(connection: AsyncConnection, sitting_id: str) -> tuple[AccessOrder, ...]:
+    """Orders that made parts of the sitting's record stricter, in order of time."""
+    rows = await _rows(connection, access_orders, sitting_id, "at", "id")
+    return tuple(
+        AccessOrder(
+            r["track_id"], r["t0_ms"], r["t1_ms"], AccessClass(r["access"]), r["ruling"], ParticipantId(r["ordered_by"]),
+            aware(r["at"]),
+        )
+        for r in rows
+    )  # fmt: skip
 
 
 async def sitting_ids(connection: AsyncConnection, hearing_id: str) -> list[str]:
