@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, insert, select, update
+from sqlalchemy import RowMapping, delete, func, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -39,6 +40,17 @@ class KeptObject:
     content_sha256: str
     stored_sha256: str
     is_stored: bool
+    is_new: bool = False  # reserved by this very call: nothing can lie under its stored key yet
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """An object whose key was destroyed by ruling: a declared gap of the record, not damage."""
+
+    object_key: str
+    content_sha256: str
+    destroyed_at: datetime
+    ruling: str
 
 
 class DataKeys:
@@ -64,7 +76,8 @@ class DataKeys:
             row = await _row(connection, object_key, lock=True)
             if row is not None and row["content_sha256"] != content_sha256 and row["stored_at"] is not None:
                 raise ObjectExists(object_key)
-            if row is None or row["content_sha256"] != content_sha256:
+            is_new = row is None or row["content_sha256"] != content_sha256
+            if row is None or is_new:
                 values = self._fresh(object_key, content_bytes, content_sha256)
                 if row is None:
                     await connection.execute(insert(data_keys).values(object_key=object_key, **values))
@@ -72,7 +85,7 @@ class DataKeys:
                     await connection.execute(update(data_keys).where(_c.object_key == object_key).values(**values))
                 row = await _row(connection, object_key)
         assert row is not None
-        return self._opened(row)
+        return replace(self._opened(row), is_new=is_new)
 
     async def confirm(self, kept: KeptObject, stored_sha256: str) -> None:
         """The stores have it. Raises ObjectExists when another writer's content took the name meanwhile."""
@@ -113,20 +126,55 @@ class DataKeys:
             row = await _row(connection, object_key, lock=True)
             if row is None:
                 raise ObjectMissing(object_key)
-            kept = self._opened(row)
-            wrapped = self._ring.wrap(kept.key.algorithm, kept.key.secret, key_class, object_key)
-            values = {"key_class": key_class, "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret}
-            await connection.execute(update(data_keys).where(_c.object_key == object_key).values(**values))
+            await self._wrap_anew(connection, row, key_class)
 
-    async def destroy(self, object_key: str) -> None:
-        """Lawful destruction where nothing can be deleted: the key goes, the row stays and says when."""
+    async def under(self, prefix: str, after: str = "", limit: int = 100) -> list[KeptObject | Destroyed]:
+        """Stored objects whose key begins with `prefix`, in order, behind `after`; also those whose key was destroyed."""
+        async with self._reading() as connection:
+            wanted = _c.object_key.startswith(prefix, autoescape=True) & _c.stored_at.is_not(None) & (_c.object_key > after)
+            rows = await connection.execute(select(data_keys).where(wanted).order_by(_c.object_key).limit(limit))
+            found = list(rows.mappings())
+        return [self._opened(row) if row["wrapped"] is not None else _destroyed(row) for row in found]
+
+    async def count(self, prefix: str, after: str = "") -> int:
+        """How many objects under() would give in all."""
+        async with self._reading() as connection:
+            wanted = _c.object_key.startswith(prefix, autoescape=True) & _c.stored_at.is_not(None) & (_c.object_key > after)
+            return int((await connection.execute(select(func.count()).select_from(data_keys).where(wanted))).scalar_one())
+
+    async def sample(self, limit: int) -> list[str]:
+        """Names in the stores of some objects: the oldest and the newest."""
+        async with self._reading() as connection:
+            lies = select(_c.stored_key).where(_c.stored_at.is_not(None)).limit(limit // 2)
+            old = (await connection.execute(lies.order_by(_c.stored_at))).scalars()
+            new = (await connection.execute(lies.order_by(_c.stored_at.desc()))).scalars()
+            return sorted({*old, *new})
+
+    async def rewrap(self, key_class: str, limit: int = 200) -> int:
+        """Wrap keys of a class that are under an older wrapping key by the newest; returns how many (0: none is left)."""
         async with self._transaction() as connection:
-            values = {"wrapped": None, "destroyed_at": self._clock.now()}
+            newest = self._ring.newest(key_class)
+            old = (_c.key_class == key_class) & (_c.wrapping_key != newest) & _c.wrapped.is_not(None)
+            rows = list((await connection.execute(select(data_keys).where(old).limit(limit).with_for_update())).mappings())
+            for row in rows:
+                await self._wrap_anew(connection, row, key_class)
+        return len(rows)
+
+    async def destroy(self, object_key: str, ruling: str) -> None:
+        """Lawful destruction where nothing can be deleted: the key goes, the row stays and says when and by which ruling."""
+        async with self._transaction() as connection:
+            values = {"wrapped": None, "destroyed_at": self._clock.now(), "ruling": ruling}
             result = await connection.execute(
                 update(data_keys).where(_c.object_key == object_key, _c.destroyed_at.is_(None)).values(**values)
             )
             if result.rowcount != 1:
                 raise ObjectMissing(object_key)
+
+    async def _wrap_anew(self, connection: AsyncConnection, row: RowMapping, key_class: str) -> None:
+        kept = self._opened(row)
+        wrapped = self._ring.wrap(kept.key.algorithm, kept.key.secret, key_class, kept.object_key)
+        values = {"key_class": key_class, "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret}
+        await connection.execute(update(data_keys).where(_c.object_key == kept.object_key).values(**values))
 
     def _fresh(self, object_key: str, content_bytes: int, content_sha256: str) -> dict[str, Any]:
         key = DataKey.new(self._algorithm)
@@ -171,6 +219,10 @@ def _database_errors() -> Iterator[None]:
         raise StoreUnavailable("another writer was first") from error
     except (DBAPIError, TimeoutError, ConnectionError) as error:
         raise StoreUnavailable("database") from error
+
+
+def _destroyed(row: RowMapping) -> Destroyed:
+    return Destroyed(row["object_key"], row["content_sha256"], row["destroyed_at"], row["ruling"])
 
 
 async def _row(connection: AsyncConnection, object_key: str, *, lock: bool = False) -> RowMapping | None:

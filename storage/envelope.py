@@ -110,6 +110,10 @@ class Envelope:
         for number in range(self._last + 1):
             yield seal(self._key.algorithm, self._key.secret, self._nonce(number), content.read(CHUNK_BYTES), self._context)
 
+    @property
+    def header(self) -> bytes:
+        return self._header
+
     def span(self, start: int, end: int) -> tuple[int, int, int]:
         """Where the chunks that hold [start, end) lie at rest, and the number of the first: (from, to, number)."""
         first, last = start // CHUNK_BYTES, max(start, end - 1) // CHUNK_BYTES

@@ -19,6 +19,7 @@ from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnav
 _CHUNK_BYTES = 256 * 1024
 _ABANDONED_S = 3600
 _INCOMING = ".incoming"  # unfinished writes; not a possible key
+_QUARANTINE = ".quarantine"  # damaged objects that were replaced: evidence, never deleted by the program
 
 
 class FolderStore:
@@ -38,6 +39,15 @@ class FolderStore:
         finally:
             await asyncio.to_thread(temporary.unlink, missing_ok=True)
         return stored
+
+    async def replace(self, key: str, data: AsyncIterator[bytes] | bytes) -> str:
+        """Put these bytes in place of a damaged object, which is set aside beside the objects; returns where it lies now."""
+        path = self._path(key)
+        aside = self._root / _QUARANTINE / f"{key}.{secrets.token_hex(4)}"
+        with _write_errors():
+            await asyncio.to_thread(_set_aside, path, aside)
+        await self.put(key, data)
+        return aside.relative_to(self._root).as_posix()
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Bytes [start, end); what lies beyond the end of the object is left out."""
@@ -105,7 +115,7 @@ class FolderStore:
         # Only the deepest whole folder of the prefix is walked: a sitting's keys do not cost the whole archive.
         base = self._root.joinpath(*[part for part in prefix.split("/")[:-1] if is_key_part(part)])
         for folder, folders, files in os.walk(base):
-            folders[:] = [name for name in folders if name != _INCOMING]
+            folders[:] = [name for name in folders if name not in {_INCOMING, _QUARANTINE}]
             for name in files:
                 key = Path(folder, name).relative_to(self._root).as_posix()
                 if key.startswith(prefix):
@@ -140,6 +150,13 @@ def _keep(temporary: Path, path: Path, root: Path, stored: StoredObject) -> None
             sync_folder(folder)
             if folder == root:
                 break
+
+
+def _set_aside(path: Path, aside: Path) -> None:
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(aside)
+    sync_folder(aside.parent)
+    sync_folder(path.parent)
 
 
 def _measure(key: str, path: Path) -> StoredObject:

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import IO
 
+_Bytes = bytes  # Incoming has a field of that name
+CHUNK_BYTES = 256 * 1024
 IN_MEMORY_BYTES = 4 * 1024 * 1024  # larger ones wait in an unnamed file
 
 
@@ -21,6 +23,12 @@ class Incoming:
     file: IO[bytes]
     bytes: int
     sha256: str
+
+    async def stream(self) -> AsyncIterator[_Bytes]:
+        """From the beginning, in chunks."""
+        self.file.seek(0)
+        while chunk := await asyncio.to_thread(self.file.read, CHUNK_BYTES):
+            yield chunk
 
 
 @asynccontextmanager

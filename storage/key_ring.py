@@ -56,6 +56,13 @@ class KeyRing:
         number = int(newest.rpartition("-")[2]) + 1 if newest else 1
         return self._make(f"{key_class}-{number}")
 
+    def newest(self, key_class: str) -> str:
+        """Name of the key that wraps now; raises UnknownKey where the class has none yet."""
+        found = self._newest(key_class)
+        if found is None:
+            raise UnknownKey(key_class)
+        return found
+
     def _newest(self, key_class: str) -> str | None:
         found = (_FILE.fullmatch(path.name) for path in self._folder.glob(f"{key_class}-*.key"))
         numbers = [int(match[2]) for match in found if match and match[1] == key_class]

@@ -18,7 +18,6 @@ log = structlog.get_logger("storage.mirror")
 PATIENCE_S = 2.0
 """So long a reader waits for the next bytes of one copy where there is another; a network that swallows everything says nothing
 for much longer (storage.s3: 5 s to connect, 30 s to answer)."""
-CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class MirroredStore:
         if not waits and reach.is_resting():
             raise StoreUnavailable("resting")
         try:
-            stored = await copy.store.put(key, _chunks(incoming))
+            stored = await copy.store.put(key, incoming.stream())
         except StoreUnavailable:
             reach.failed()
             raise
@@ -142,9 +141,3 @@ def _both(first: StorageError) -> Iterator[None]:
         if isinstance(first, StoreUnavailable):
             raise first from None
         raise
-
-
-async def _chunks(incoming: Incoming) -> AsyncIterator[bytes]:
-    incoming.file.seek(0)
-    while chunk := await asyncio.to_thread(incoming.file.read, CHUNK_BYTES):
-        yield chunk

@@ -50,6 +50,12 @@ class StoredObject:
     sha256: str
 
 
+class NotReplaceable(StorageError):
+    """This place cannot keep a damaged object beside a good one, so it stays as it is: an operator must act."""
+
+    code = "not_replaceable"
+
+
 class ObjectStore(Protocol):
     """Write-once objects. Every implementation passes tests/contracts/object_store_suite.py.
 
@@ -83,6 +89,13 @@ class ClassedStore(Protocol):
 def in_class(store: ObjectStore, key_class: str) -> ObjectStore:
     """The store for objects of this access class; a store without keys of its own keeps all classes alike."""
     return store.in_class(key_class) if isinstance(store, ClassedStore) else store
+
+
+class Replaceable(Protocol):
+    """What a place itself (folder, bucket) can do besides, for the heal job alone: what is damaged is kept, never deleted."""
+
+    async def replace(self, key: str, data: AsyncIterator[bytes] | bytes) -> str:
+        """Put these bytes where a damaged object lies; returns where that one lies now. Raises NotReplaceable."""
 
 
 def is_key_part(text: str) -> bool:

@@ -19,10 +19,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import ENABLED
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from storage.incoming import Incoming, collected
-from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key
+from storage.objects import NotReplaceable, ObjectExists, ObjectMissing, StoredObject, StoreUnavailable, check_key
 
 CHUNK_BYTES = 256 * 1024
 PART_BYTES = 16 * 1024 * 1024  # of an upload larger than this; a smaller one is a single request
@@ -60,19 +61,8 @@ class S3Store:
         self._bucket_seen = False
         # Threads of its own: calls that wait for a server that says nothing must not hold up everybody's.
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="s3")
-        self._client = Minio(
-            address.endpoint,
-            access_key=address.access_key,
-            secret_key=address.secret_key,
-            region=address.region,
-            secure=address.secure,
-            http_client=_WriteOncePool(
-                num_pools=4,
-                maxsize=CONNECTIONS,
-                timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
-                retries=False,  # who puts decides about trying again; the spool waits
-            ),
-        )
+        self._client = _client(address, _WriteOncePool)
+        self._replacing = _client(address, urllib3.PoolManager)  # for replace() alone
 
     async def put(self, key: str, data: AsyncIterator[bytes] | bytes) -> StoredObject:
         """Store durably (the server's acknowledgement). Identical bytes again are allowed."""
@@ -88,6 +78,23 @@ class S3Store:
                     if await self.stat(key) != stored:
                         raise ObjectExists(key) from None
         return stored
+
+    async def replace(self, key: str, data: AsyncIterator[bytes] | bytes) -> str:
+        """A new version in place of a damaged object, which the bucket keeps as an older version; returns its version id.
+
+        Raises NotReplaceable where the bucket keeps no versions (one with object lock always does).
+        """
+        check_key(key)
+        async with collected(data) as incoming:
+            with _errors(key):
+                if (await self._call(self._client.get_bucket_versioning, self._bucket)).status != ENABLED:
+                    raise NotReplaceable("the bucket keeps no versions")
+                damaged = await self._call(self._client.stat_object, self._bucket, key)
+                incoming.file.seek(0)
+                part_bytes = PART_BYTES if incoming.bytes > PART_BYTES else 0
+                file: Any = incoming.file
+                await self._call(self._replacing.put_object, self._bucket, key, file, incoming.bytes, part_size=part_bytes)
+        return f"version {damaged.version_id}"
 
     async def _call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
@@ -152,6 +159,22 @@ class S3Store:
         with _errors(prefix):
             for key in await self._call(self._keys, prefix):
                 yield key
+
+
+def _client(address: S3Address, pool: type[urllib3.PoolManager]) -> Minio:
+    return Minio(
+        address.endpoint,
+        access_key=address.access_key,
+        secret_key=address.secret_key,
+        region=address.region,
+        secure=address.secure,
+        http_client=pool(
+            num_pools=4,
+            maxsize=CONNECTIONS,
+            timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
+            retries=False,  # who puts decides about trying again; the spool waits
+        ),
+    )
 
 
 class _WriteOncePool(urllib3.PoolManager):

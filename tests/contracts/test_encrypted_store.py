@@ -118,11 +118,11 @@ async def test_destruction_is_of_the_key_and_says_so(court_database: Database, t
     keys = keys_of(court_database, tmp_path)
     store = EncryptedStore(inner, keys)
     await store.put(KEY, CONTENT)
-    await keys.destroy(KEY)
+    await keys.destroy(KEY, "（2026）沪0106司惩1号")
     with pytest.raises(KeyDestroyed):
         await store.get(KEY)
     with pytest.raises(ObjectMissing):
-        await keys.destroy(KEY)
+        await keys.destroy(KEY, "（2026）沪0106司惩1号")
     assert await listed(store, "") == []
     async with court_database.read() as connection:
         assert (await connection.execute(select(data_keys.c.destroyed_at))).scalar_one() is not None
