@@ -43,6 +43,16 @@ class SelfTestMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolProbe:
+    """Whether a worker could record now: a file was written into its spool, forced to the disk and read back."""
+
+    code: str  # ok | disk_full | io_error | differs (other bytes came back)
+    took_ms: int
+    free_bytes: int
+    at: datetime  # the worker's own clock
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """An SDP offer of the server for one of a peer's two connections."""
 
@@ -88,6 +98,9 @@ class MediaControl(Protocol):
 
     async def metrics(self) -> str:
         """The worker's counters in Prometheus' text format; also a sign of life: raises MediaError media_unreachable."""
+
+    async def probe_spool(self) -> SpoolProbe:
+        """Try to record, before a sitting is opened (J3)."""
 
     async def begin_self_test(self, owner_id: str, test_id: str) -> str:
         """Open a test connection that belongs to no sitting, ending an older one of this person; returns the SDP offer.
@@ -210,14 +223,28 @@ class LayersChosen:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackFault:
+    """A track that is not being recorded. `until_ms`: record time up to which it was read back; None: nothing of it yet.
+
+    `code` is disk_full | io_error | writer_stuck | overflow | file_changed | track_silent | stalled (no track is written).
+    """
+
+    track_id: str
+    code: str
+    evidence: str  # what was seen, for the technician
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecorderHealth:
     """Every 2 s per recorded sitting, judged by bytes read back from the spool files (S5)."""
 
     sitting_id: SittingId
     ok: bool
     tracks: int
-    written_bytes: int
-    detail: str
+    written_bytes: int  # read back so far
+    detail: str  # code of the gravest fault, "" when all is well
+    faults: tuple[TrackFault, ...] = ()
     type: ClassVar[str] = "recorder.health"
 
 

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from hearing.audience import GrantTable
 from hearing.model import ParticipantId, SittingId
-from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured
+from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured, SpoolProbe
 
 _TABLE = TypeAdapter(GrantTable)
+_PROBE = TypeAdapter(SpoolProbe)
 _SAMPLES = TypeAdapter(tuple[QualitySample, ...])
 CONTROL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
@@ -66,6 +67,9 @@ class HttpMediaControl:
 
     async def metrics(self) -> str:
         return str((await self._request("GET", "metrics", None, under="worker"))["text"])
+
+    async def probe_spool(self) -> SpoolProbe:
+        return _PROBE.validate_python(await self._request("POST", "probe", {}, under="worker"))
 
     async def begin_self_test(self, owner_id: str, test_id: str) -> str:
         return str((await self._request("POST", f"{owner_id}/{test_id}", {}, under="self-tests"))["sdp"])

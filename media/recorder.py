@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from pathlib import Path
 
 from hearing.audience import RECORDER, GrantTable, Kind
 from hearing.model import ParticipantId, SittingId
 from hearing.timeline import t_ms as record_ms
 from media.aiortc_bridge import now_ms
 from media.control import GapFound, RecorderHealth, Report
+from media.recorder_health import HealthWatch
 from media.segment_writer import OpenSegment, SegmentWriter
 from media.sfu import grants_to
 from media.track_recorder import COMMIT_MS, Place, TrackRecorder, recorder_for
 from media.tracks import UpTrack
 
-STALLED_AFTER_MS = 5_000.0
-BEHIND_MS = 8_000.0  # media duration against wall time: twice what a silent stream may wait for what was held up
-FAILURE_SHOWN_MS = 10_000.0
 DRAIN_TICK_S = 0.05
 STOOD_STILL_MS = 1_000.0
 CATCH_UP_MS = 3_000.0  # by then signaling has sent again what was decided while this process stood still
@@ -53,11 +50,7 @@ class Recorder:
         self._ending: list[TrackRecorder] = []
         self._left: dict[str, float] = {}
         self._seen: set[str] = set()
-        self._read_back: dict[Path, int] = {}
-        self._grown_ms = 0.0
-        self._written_bytes = 0
-        self._failed_ms = -FAILURE_SHOWN_MS
-        self._failure = ""
+        self._health = HealthWatch(writer)
         self._ticked_ms = self._sure_ms = now_ms()
         self._catch_up_until_ms = 0.0
 
@@ -83,7 +76,7 @@ class Recorder:
         effective_ms = float(record_ms(table.opened_at, table.effective_at))
         self._granted = grants_to(table, RECORDER)
         if self._granted and self._start_ms is None:
-            self._start_ms, self._grown_ms = effective_ms, now_ms()
+            self._start_ms = effective_ms
         elif not self._granted and self._start_ms is not None:
             self.stop(effective_ms)
         for recorder in self._tracks.values():
@@ -128,6 +121,7 @@ class Recorder:
     def on_packet(self, track: UpTrack, packet: bytes, arrival_ms: float) -> None:
         recorder = self._tracks.get(track.track_id)
         if recorder is not None:
+            self._health.heard(track.track_id, packet, arrival_ms)
             recorder.push(packet, arrival_ms)
 
     def tick(self, now: float) -> None:
@@ -183,25 +177,20 @@ class Recorder:
 
     def segment_failed(self, segment: OpenSegment, error: OSError) -> None:
         """The writer thread could not go on with a segment; the tracks go on with new ones."""
-        self._failed_ms, self._failure = now_ms(), f"errno {error.errno}"
+        self._health.failed(segment, error, now_ms())
         for recorder in (*self._tracks.values(), *self._ending):
             if recorder.segment is segment:
-                recorder.fail(segment.saved_until_ms, self._failed_ms)
+                recorder.fail(segment.saved_until_ms, now_ms())
 
     async def health(self) -> RecorderHealth:
         """Judged by bytes read back from the spool's open files (S5)."""
-        open_parts = [r.segment.part for r in self._tracks.values() if r.segment is not None and r.segment.part is not None]
-        grown = await asyncio.to_thread(_read_new_bytes, open_parts, self._read_back)
-        now = now_ms()
-        if grown or not self._tracks:
-            self._written_bytes += grown
-            self._grown_ms = now
-        detail = self._failure if now - self._failed_ms < FAILURE_SHOWN_MS else ""
-        if not detail and now - self._grown_ms > STALLED_AFTER_MS:
-            detail = "stalled"
-        if not detail and any(recorder.behind_ms > BEHIND_MS for recorder in self._tracks.values()):
-            detail = "behind"
-        return RecorderHealth(self.sitting_id, not detail, len(self._tracks), self._written_bytes, detail)
+        zero_ms = self._place.zero_ms if self._place is not None else now_ms()
+        faults = await self._health.judge(self._tracks, self._is_granted, zero_ms)
+        detail = faults[0].code if faults else ""
+        return RecorderHealth(self.sitting_id, not faults, len(self._tracks), self._health.read_bytes, detail, faults)
+
+    def _is_granted(self, recorder: TrackRecorder) -> bool:
+        return (recorder.track.source, recorder.track.kind) in self._granted
 
     async def drain(self) -> None:
         """After stop_now(): return when every segment is closed and on the disk."""
@@ -211,20 +200,3 @@ class Recorder:
                 break
             await asyncio.sleep(DRAIN_TICK_S)
         await self._writer.drain()
-
-
-def _read_new_bytes(parts: Iterable[Path], read_back: dict[Path, int]) -> int:
-    """Bytes that can be read from the open files beyond what was read last time."""
-    grown = 0
-    for path in parts:
-        try:
-            with path.open("rb") as file:
-                file.seek(read_back.get(path, 0))
-                size = len(file.read())
-        except FileNotFoundError:
-            continue
-        read_back[path] = read_back.get(path, 0) + size
-        grown += size
-    for path in [path for path in read_back if path not in parts]:
-        del read_back[path]
-    return grown

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import structlog
 
+from media.aiortc_bridge import now_ms
 from media.audio_line import Fill
 from media.spool import SegmentContent, SegmentName, Spool
 from media.webm import Codec, WebmWriter
@@ -58,6 +59,7 @@ class SegmentWriter:
         self._queue: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, name="segment-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._step_since_ms: float | None = None
 
     def start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -72,6 +74,11 @@ class SegmentWriter:
     def is_full(self) -> bool:
         """True when the disk does not keep up: the caller declares a gap instead of queueing more media."""
         return self._queue.qsize() >= QUEUE_ITEMS
+
+    def busy_ms(self) -> float:
+        """How long the thread has been at its present step; 0 between steps. A disk that does not answer shows here."""
+        since_ms = self._step_since_ms
+        return 0.0 if since_ms is None else now_ms() - since_ms
 
     def open(self, name: SegmentName, codec: Codec) -> OpenSegment:
         """Begin a segment; its index is given by the thread, so that a failed one leaves no hole."""
@@ -96,7 +103,9 @@ class SegmentWriter:
 
     def _run(self) -> None:
         while (step := self._queue.get()) is not None:
+            self._step_since_ms = now_ms()
             step()
+            self._step_since_ms = None
 
     def _open(self, segment: OpenSegment) -> None:
         try:

@@ -24,6 +24,8 @@ _TIMESTAMP, _SIMPLE_BLOCK, _DURATION = b"\xe7", b"\xa3", b"\x44\x89"
 _BLOCK_GROUP, _BLOCK, _BLOCK_DURATION, _REFERENCE = b"\xa0", b"\xa1", b"\x9b", b"\xfb"
 _EARLIER = _REFERENCE + b"\x81\xff"  # needs a picture before it; that there is a reference says "not a keyframe"
 _SEEK_HEAD_BYTES = 64
+_LONGEST_ELEMENT_HEAD = 12  # id and size
+_IN_SEGMENT = {_INFO, _TRACKS, _CLUSTER, _CUES, _SEEK_HEAD, _VOID}
 _APPLICATION = b"Remote Court"
 
 
@@ -134,6 +136,34 @@ def read_blocks(data: bytes) -> Iterator[StoredBlock]:
             for inner, inner_start, inner_end in _elements(data, start, end):
                 if inner == _CLUSTER:
                     yield from _cluster_blocks(data, inner_start, inner_end)
+
+
+class Unreadable(Exception):
+    """Where a cluster must begin stands something else."""
+
+
+def clusters_of(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """(start, end, time of the last block) of every whole cluster of a segment that is being written.
+
+    `at` is 0 for a file's beginning, or the end of a cluster. Raises Unreadable when these are not the bytes of such a file.
+    """
+    if at == 0:
+        inside = [start for name, start, _ in _elements(data, 0, len(data)) if name == _SEGMENT]
+        if not inside:
+            if len(data) > _SEEK_HEAD_BYTES:  # by then the segment has begun
+                raise Unreadable("no segment")
+            return
+        at = inside[0]
+    for name, start, end in _elements(data, at, len(data)):
+        if name not in _IN_SEGMENT:
+            break
+        begin, at = at, end
+        if end > len(data):
+            return
+        if name == _CLUSTER:
+            yield begin, end, max((block.t_ms for block in _cluster_blocks(data, start, end)), default=0)
+    if len(data) - at >= _LONGEST_ELEMENT_HEAD:
+        raise Unreadable("no cluster")
 
 
 def read_codec(data: bytes) -> Codec | None:

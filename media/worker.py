@@ -19,10 +19,11 @@ from hearing.model import ParticipantId, SittingId
 from hearing.timeline import Clock
 from media import fanout
 from media.aiortc_bridge import Certificate, now_ms
-from media.control import MediaError, Offer, Quality, RecordingFinished, Report, WorkerAlive, WorkerStarted
+from media.control import MediaError, Offer, Quality, RecordingFinished, Report, SpoolProbe, WorkerAlive, WorkerStarted
 from media.courtroom import Courtroom, Surroundings
 from media.holdings import Holdings
 from media.metrics import WorkerMetrics
+from media.probe import probe_spool
 from media.reporter import Answer, Reporter
 from media.segment_writer import OpenSegment, SegmentWriter
 from media.self_test import SelfTests
@@ -38,6 +39,7 @@ MAX_BODY_BYTES = 1 << 20
 TAP_HEARTBEAT_S = 5.0
 _TABLE = TypeAdapter(GrantTable)
 _OFFER = TypeAdapter(Offer)
+_PROBE = TypeAdapter(SpoolProbe)
 _log = structlog.get_logger()
 
 STATUS = {
@@ -57,6 +59,7 @@ class Worker:
         self.writer = SegmentWriter(self.spool, self._segment_failed)
         self.reporter = Reporter(session, settings.signaling_url, settings.internal_token, settings.worker_id)
         # One map for the life of the process: a step of the wall clock does not move the record.
+        self.clock = clock
         self._monotonic_at_start_ms, self._utc_at_start = now_ms(), clock.now()
         self.ring = TapRing(round(self._utc_at_start.timestamp() * 1000))
         around = Surroundings(settings, Certificate(), self.writer, self.ring, self.monotonic_of, self._report)
@@ -164,6 +167,7 @@ def build_app(worker: Worker) -> web.Application:
             web.get("/healthz", _health),
             web.get("/metrics", _metrics),
             web.get("/control/worker/metrics", _metrics_for_signaling),
+            web.post("/control/worker/probe", _probe),
             web.get("/tap", _tap),
             web.put("/control/sittings/{sitting}/grants", _apply),
             web.post("/control/sittings/{sitting}/peers", _connect),
@@ -213,6 +217,12 @@ async def _metrics(request: web.Request) -> web.Response:
 
 async def _metrics_for_signaling(request: web.Request) -> web.Response:
     return web.json_response({"text": request.app[WORKER].metrics.text().decode()})
+
+
+async def _probe(request: web.Request) -> web.Response:
+    worker = request.app[WORKER]
+    found = await asyncio.to_thread(probe_spool, worker.spool.root, worker.clock)
+    return web.json_response(_PROBE.dump_python(found, mode="json"))
 
 
 async def _apply(request: web.Request) -> web.Response:

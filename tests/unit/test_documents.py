@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from hearing.documents import from_document, to_document
-from hearing.model import CameraReason, CameraRequest, ExhibitId, Hand, HandReason, Showing, Sitting, SittingState, Stage
+from hearing.model import CameraReason, CameraRequest, ExhibitId, Fault, Hand, HandReason, Showing, Sitting, SittingState, Stage
 from tests.courts import NINE, a_sitting, pid
 
 SETS: dict[str, Any] = {
@@ -32,6 +32,7 @@ FULL = dataclasses.replace(
     hands=(Hand(pid("defendant"), HandReason.HEALTH, NINE), Hand(pid("counsel"), HandReason.SPEAK, NINE)),
     showing=Showing(ExhibitId("exh_iou"), 2, pid("plaintiff"), NINE),
     screen=pid("counsel"),
+    faults=(Fault("disk_full", "part_1-audio part_1-video", NINE),),
     camera_requests=(CameraRequest(pid("defendant"), CameraReason.HEALTH, NINE),),
     stages_entered=frozenset({Stage.OPENING, Stage.DEBATE}),
     ledger_number=41,
