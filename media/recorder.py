@@ -75,12 +75,15 @@ class Recorder:
             )
         effective_ms = float(record_ms(table.opened_at, table.effective_at))
         self._granted = grants_to(table, RECORDER)
+        changed = self._place.classes.change(effective_ms, table.access)
         if self._granted and self._start_ms is None:
             self._start_ms = effective_ms
         elif not self._granted and self._start_ms is not None:
             self.stop(effective_ms)
         for recorder in self._tracks.values():
             recorder.permit(effective_ms, (recorder.track.source, recorder.track.kind) in self._granted)
+        for recorder in (*self._tracks.values(), *self._ending) if changed else ():
+            recorder.reclass()
         self._follow(self._place, effective_ms)
 
     def catch_up(self) -> None:
@@ -162,7 +165,7 @@ class Recorder:
             self._gap(track, self._left.pop(track.track_id), start_ms, "leave")
         elif track.track_id not in self._seen:
             head = self._writer.spool.head(self.sitting_id, track.track_id)
-            if head is not None and head.closed_by in {"repair", "rotate"}:
+            if head is not None and head.closed_by in {"repair", "rotate", "class"}:
                 self._gap(track, head.t1_ms, start_ms, "media_restart")
         self._seen.add(track.track_id)
         for arrival_ms, packet in track.recent() if granted else ():

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import structlog
 
+from hearing.access import AccessClass
 from media.aiortc_bridge import now_ms
 from media.audio_line import Fill
 from media.spool import SegmentContent, SegmentName, Spool
@@ -90,6 +91,10 @@ class SegmentWriter:
         """Append a block at `t_ms` from the segment's start."""
         self._queue.put(lambda: self._add(segment, t_ms, data, keyframe, fill, length_ms))
 
+    def reclass(self, segment: OpenSegment, access: AccessClass) -> None:
+        """The open segment is of a stricter class than was known when it was begun."""
+        self._queue.put(lambda: self._reclass(segment, access))
+
     def close(self, segment: OpenSegment, closing: Closing) -> None:
         self._queue.put(lambda: self._close(segment, closing))
 
@@ -132,6 +137,15 @@ class SegmentWriter:
             segment.muted_ms += length_ms
         elif fill is None:
             segment.packets += 1
+
+    def _reclass(self, segment: OpenSegment, access: AccessClass) -> None:
+        if segment.part is None or segment.failed:
+            return
+        try:
+            segment.name = replace(segment.name, access=access)
+            self.spool.begin(segment.name)
+        except OSError as error:
+            self._fail(segment, error)
 
     def _close(self, segment: OpenSegment, closing: Closing) -> None:
         if segment.webm is None or segment.file is None or segment.part is None or segment.failed:

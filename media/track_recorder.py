@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from hearing.access import AccessClass, strictest
 from hearing.audience import Kind
 from hearing.model import SittingId
-from media.audio_line import AudioLine, Fill, Permission
+from media.audio_line import AudioLine, Block, Fill, Permission
+from media.class_changes import ClassChanges
 from media.depacketizer import Depacketizer, Frame, is_again
 from media.keyframes import picture_size
 from media.rtp_time import TrackClock
@@ -44,6 +46,7 @@ class Place:
     segment_ms: float
     writer: SegmentWriter
     on_gap: Callable[[UpTrack, float, float, str], None]  # track, t0, t1, cause
+    classes: ClassChanges = field(default_factory=ClassChanges)
 
 
 class TrackRecorder:
@@ -56,6 +59,7 @@ class TrackRecorder:
         self.position_ms = start_ms
         self.segment: OpenSegment | None = None
         self._place = place
+        self._access = AccessClass.PARTIES  # of the open segment
         self._permission = Permission(start_ms, granted)
         self._start_ms = start_ms
         self._depacketizer = Depacketizer(track.kind, HOLD_MS)
@@ -72,6 +76,16 @@ class TrackRecorder:
         if granted and not self._permission.at(t_ms):
             self._depacketizer = Depacketizer(self.track.kind, HOLD_MS)
         self._permission.change(t_ms, granted)
+
+    def reclass(self) -> None:
+        """The class changed. Where that is learned late, the open segment becomes as strict as what it already holds."""
+        if self.segment is not None:
+            access = strictest([self._access, self._place.classes.of(self.segment.name.t0_ms, self.position_ms)])
+            if access is not self._access:
+                self._access = access
+                self._place.writer.reclass(self.segment, access)
+        if self.track.kind is not Kind.AUDIO:
+            self.track.request_keyframe()
 
     def push(self, packet: bytes, arrival_ms: float) -> None:
         self._depacketizer.push(packet, arrival_ms)
@@ -155,7 +169,8 @@ class TrackRecorder:
             if t_ms > since_ms:
                 self._place.on_gap(self.track, since_ms, t_ms, cause)
 
-    def _open_segment(self, t_ms: int, codec: Codec) -> OpenSegment:
+    def _open_segment(self, t_ms: int, codec: Codec, access: AccessClass) -> OpenSegment:
+        self._access = access
         name = SegmentName(
             sitting_id=self._place.sitting_id,
             participant_id=self.track.source,
@@ -165,6 +180,7 @@ class TrackRecorder:
             index=0,
             t0_ms=t_ms,
             started_at=self._place.opened_at + timedelta(milliseconds=t_ms),
+            access=access,
         )
         self.segment = self._place.writer.open(name, codec)
         return self.segment
@@ -189,7 +205,7 @@ class AudioRecorder(TrackRecorder):
         self._lost += frame.lost_before
         dropped = self._line.dropped
         for block in self._line.add(t_ms, frame.data, after_loss=frame.lost_before > 0):
-            self._write_block(block.t_ms, block.payload, block.fill, block.duration_ms)
+            self._write_block(block, block.t_ms if block.fill else t_ms)
         self._lost += self._line.dropped - dropped
 
     def _idle(self, t_ms: float) -> None:
@@ -201,7 +217,7 @@ class AudioRecorder(TrackRecorder):
 
     def _fill_until(self, t_ms: float) -> None:
         for block in self._line.fill_until(t_ms):
-            self._write_block(block.t_ms, block.payload, block.fill, block.duration_ms)
+            self._write_block(block, block.t_ms)
 
     @property
     def behind_ms(self) -> float:
@@ -214,15 +230,21 @@ class AudioRecorder(TrackRecorder):
         self._declare_gap(t_ms)
         self._close_segment(self._line.position_ms, self.closed_by)
 
-    def _write_block(self, t_ms: float, data: bytes, fill: Fill | None, length_ms: float) -> None:
+    def _write_block(self, block: Block, heard_ms: float) -> None:
+        """`heard_ms` is when it was said, which may differ a little from its place on the line: it decides the class."""
+        t_ms, length_ms = block.t_ms, block.duration_ms
         self.position_ms = t_ms + length_ms
-        self._note_lost_sound(t_ms, fill)
+        self._note_lost_sound(t_ms, block.fill)
+        access = self._place.classes.of(heard_ms, heard_ms + length_ms)
+        if self.segment is not None and access is not self._access:
+            self._close_segment(t_ms, "class")
         if self.segment is not None and t_ms - self.segment.name.t0_ms >= self._place.segment_ms:
             self._close_segment(t_ms, "rotate")
         if not self._may_write(t_ms):
             return
-        segment = self.segment or self._open_segment(round(t_ms), Codec("opus"))
-        self._place.writer.add(segment, round(t_ms) - segment.name.t0_ms, data, keyframe=True, fill=fill, length_ms=length_ms)
+        segment = self.segment or self._open_segment(round(t_ms), Codec("opus"), access)
+        t_ms = round(t_ms) - segment.name.t0_ms
+        self._place.writer.add(segment, t_ms, block.payload, keyframe=True, fill=block.fill, length_ms=length_ms)
 
     def _note_lost_sound(self, t_ms: float, fill: Fill | None) -> None:
         """Where much was lost is said with its place: the segment itself states only a sum."""
@@ -253,6 +275,9 @@ class VideoRecorder(TrackRecorder):
         if t_ms < self._start_ms or not self._permission.at(t_ms):
             return
         t = max(round(t_ms), round(self._last_ms) + 1)
+        access = self._place.classes.of(t_ms, t_ms)
+        if self.segment is not None and access is not self._access:
+            self._close_segment(min(t, self._last_ms + FRAME_MS), "class")
         if self.segment is not None and frame.keyframe:
             self._rotate_at_keyframe(t, frame)
         if self.segment is not None and t - self.segment.name.t0_ms >= self._place.segment_ms:
@@ -264,7 +289,7 @@ class VideoRecorder(TrackRecorder):
             return
         if self.segment is None:
             self._picture = picture_size(frame.data) or self._picture
-            self._open_segment(t, Codec("vp8", *self._picture))
+            self._open_segment(t, Codec("vp8", *self._picture), access)
         if self.segment is not None:
             self._last_ms = self.position_ms = t
             t -= self.segment.name.t0_ms

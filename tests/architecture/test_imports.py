@@ -20,7 +20,7 @@ PURE = {
     "hearing.decisions_camera", "hearing.decisions_parts", "hearing.parts", "hearing.event_form", "hearing.decisions_screen", "hearing.decisions_record", "hearing.events_record",
     "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.stalls", "media.keyframes",
-    "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",
+    "media.class_changes", "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
     "transcripts.documents", "transcripts.tap_message",
     "evidence.model", "evidence.integrity",
@@ -90,6 +90,7 @@ def test_only_the_bridge_touches_aiortc() -> None:
         ("puremagic", {"evidence.integrity", "evidence.previews", "evidence.content_type"}),
         ("huey", {"storage.queue", "storage.wake"}),
         ("argon2", {"signaling.auth", "signaling.passwords"}),
+        ("rfc3161_client", {"record.timestamps"}),
     ],
 )
 def test_each_vendor_has_one_door(vendor: str, doors: set[str]) -> None:

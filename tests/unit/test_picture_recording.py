@@ -1,9 +1,10 @@
 """Which segments pictures are written into: a still screen, a camera that pauses, a picture that changes its size."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from hearing.access import AccessClass
 from hearing.audience import Kind
 from hearing.model import SittingId
 from media.audio_line import Fill
@@ -54,6 +55,9 @@ class Written:
 
     def add(self, segment: OpenSegment, t_ms: int, data: bytes, *, keyframe: bool, fill: Fill | None, length_ms: float) -> None:
         self.blocks.append((segment.name.t0_ms + t_ms, data))
+
+    def reclass(self, segment: OpenSegment, access: AccessClass) -> None:
+        segment.name = replace(segment.name, access=access)
 
     def close(self, segment: OpenSegment, closing: Closing) -> None:
         self.ends.append(closing.t1_ms)
