@@ -82,27 +82,21 @@ class SmallestOffset:
 class SenderClock:
     """The clock of one sender against ours; its audio and video share it. `epoch` counts the steps of that clock."""
 
-    __slots__ = ("_doubted", "_offset", "epoch")
+    __slots__ = ("_offset", "epoch")
 
     def __init__(self) -> None:
         self._offset = SmallestOffset()
-        self._doubted: float | None = None
         self.epoch = 0
 
     def on_report(self, ntp_ms: float, arrival_ms: float) -> None:
-        """A clock that was put forward makes reports come long before they were sent: believed when a second one says so."""
+        """A report that seems to come long before it was sent says nothing here: TrackClock.tie() looks into it."""
         offset_ms, known = arrival_ms - ntp_ms, self._offset.value
-        if known is not None and offset_ms < known - STEP_MS:
-            if self._doubted is None or abs(offset_ms - self._doubted) > STEP_MS:
-                self._doubted = offset_ms
-                return
-            self.step(offset_ms, arrival_ms)
-        self._doubted = None
-        self._offset.add(offset_ms, arrival_ms)
+        if known is None or offset_ms > known - STEP_MS:
+            self._offset.add(offset_ms, arrival_ms)
 
-    def step(self, offset_ms: float, arrival_ms: float) -> None:
-        """The sender's clock was set: what is known of it counts no more, nor do the reports made before."""
-        self._offset, self._doubted = SmallestOffset(), None
+    def set_to(self, offset_ms: float, arrival_ms: float) -> None:
+        """The sender's clock was set: what was known of it counts no more, nor do the reports made before."""
+        self._offset = SmallestOffset()
         self._offset.add(offset_ms, arrival_ms)
         self.epoch += 1
 
@@ -212,14 +206,14 @@ class TrackClock:
         apart_ms = ntp_ms + offset_ms - by_arrival if by_arrival is not None else None
         if apart_ms is not None and era.apart_ms is None and abs(apart_ms) > MAX_APART_MS:
             return
-        moved = apart_ms is not None and era.apart_ms is not None and abs(apart_ms - era.apart_ms) > STEP_MS
-        if moved and abs(arrival_ms - ntp_ms - offset_ms) > STEP_MS:
+        moved_ms = 0.0 if apart_ms is None or era.apart_ms is None else apart_ms - era.apart_ms
+        if abs(moved_ms) > STEP_MS and abs(arrival_ms - ntp_ms - offset_ms) > STEP_MS:
             self._doubts += 1
             if self._doubts < 2:
                 return
-            self._sender.step(arrival_ms - ntp_ms, arrival_ms)
+            self._sender.set_to(offset_ms - moved_ms, arrival_ms)
             apart_ms = era.apart_ms
-        elif moved:
+        elif abs(moved_ms) > STEP_MS:
             era, apart_ms = self.begin(*(self._watch.since or (timestamp, arrival_ms))), era.apart_ms
         self._doubts = 0
         era.report = (ntp_ms, timestamp, self._sender.epoch, arrival_ms)
