@@ -1,44 +1,58 @@
-"""The record page: one sitting's tracks, lanes, lines and the state of its proof (S20, S27 thin)."""
+"""The record page: one sitting's tracks, lanes, lines and the state of its proof, as far as the viewer may have them.
+
+Segments are not in it: a three-hour hearing has tens of thousands. The page asks for their index piece by piece
+(segment_page) and for the bytes one by one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from itertools import chain
 from typing import Any
 
 from hearing import store as law_store
+from hearing.access import AccessClass, may_have
 from hearing.errors import NotNow, UnknownId
 from hearing.model import Hearing, Participant, Role, Sitting
 from hearing.timeline import Clock
 from record import store
-from record.check import Checked, check_sitting
+from record.access import Classes, Withheld
+from record.checks import last_check
 from record.course import Course, course_of, intervals, screens, showings, stages
 from record.gaps import gaps_of
 from record.lines import lines_of
 from record.links import exhibits_of_line, moments
 from record.model import Material, Segment
-from record.verify import BENIGN
+from record.proof import proof_of
+from record.quiet import quiet_spans
+from record.verify import COVER_MS, subtract
 from storage.clock import SystemClock
 from storage.database import Database
 from storage.objects import ObjectStore
 
 _CLOCK = SystemClock()
+PAGE_MS = 600_000
+"""One piece of the segment index: ten minutes; with twelve people about 1500 segments."""
+EVERYTHING = AccessClass.SEALED
 
 
-async def record_view(database: Database, objects: ObjectStore, sitting_id: str, clock: Clock = _CLOCK) -> dict[str, object]:
-    """Everything of protocol.RecordView but `viewer`; field names are the wire's.
+async def record_view(
+    database: Database, objects: ObjectStore, sitting_id: str, holder: AccessClass = EVERYTHING, clock: Clock = _CLOCK
+) -> dict[str, object]:
+    """Everything of protocol.RecordView but `viewer` and `view_id`; field names are the wire's.
 
-    Raises UnknownId, or NotNow (not_opened) before 宣布开庭.
+    Nothing is in it that who is cleared for `holder` may not have. Raises UnknownId, or NotNow (not_opened) before 宣布开庭.
     """
     async with database.read() as connection:
         material = await store.material_of(connection, sitting_id)
         row = await law_store.load_sitting(connection, sitting_id)
-        verification = await store.last_verification(connection, sitting_id)
+        verification = await last_check(connection, sitting_id)
     if material is None or row is None:
         raise UnknownId("没有这个庭次。", field="sitting_id")
     course = course_of(material.entries, clock.now())
     if course is None:
         raise NotNow("尚未开庭，没有庭审记录。", code="not_opened")
-    lines = lines_of(course, sitting_id, material.hearing, material.exhibit_marks(), material.utterances)
     return {
         "sitting_id": sitting_id,
         "ordinal": material.sitting.ordinal,
@@ -52,11 +66,44 @@ async def record_view(database: Database, objects: ObjectStore, sitting_id: str,
         "intervals": [_without(asdict(interval), "number") for interval in intervals(course)],
         "stages": [asdict(stage) for stage in stages(course)],
         "exhibits": [_exhibit(material, index) for index in range(len(material.exhibits))],
-        "showings": [asdict(shown) for shown in showings(course)],
-        "screens": [asdict(shared) for shared in screens(course)],
-        "lines": [asdict(line) for line in lines],
-        "proof": await _proof(material, objects, verification),
+        **_happenings(material, course, holder),
+        "page_ms": PAGE_MS,
+        "proof": await proof_of(material, objects, verification),
     }
+
+
+def _happenings(material: Material, course: Course, holder: AccessClass) -> dict[str, object]:
+    """What was shown and said, without what is kept from the holder; and what that is."""
+    classes = Classes(course, material.orders)
+    withheld = _joined(classes.withheld_from(holder, material.segments))
+    closed = [(one.t0_ms, one.t1_ms) for one in withheld if not one.track_id]
+    lines = lines_of(course, material.sitting.id, material.hearing, material.exhibit_marks(), material.utterances)
+    quiet = quiet_spans(course.recorded(), material.segments, material.utterances)
+    return {
+        "showings": [part for shown in showings(course) for part in _outside(asdict(shown), closed)],
+        "screens": [part for shared in screens(course) for part in _outside(asdict(shared), closed)],
+        "lines": [asdict(line) for line in lines if may_have(holder, classes.of_line(line))],
+        "quiet": list(chain.from_iterable(quiet)),
+        "quiet_from": "speech" if material.utterances else "muted",
+        "hidden": [asdict(one) for one in withheld],
+    }
+
+
+def _joined(pieces: Iterable[Withheld]) -> list[Withheld]:
+    """Neighbouring segments of one track and class as one stretch."""
+    joined: list[Withheld] = []
+    for piece in sorted(pieces, key=lambda one: (one.track_id, one.t0_ms)):
+        last = joined[-1] if joined else None
+        if last and (last.track_id, last.access) == (piece.track_id, piece.access) and piece.t0_ms - last.t1_ms <= COVER_MS:
+            joined[-1] = replace(last, t1_ms=max(last.t1_ms, piece.t1_ms))
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _outside(stretch: dict[str, Any], closed: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    """What of a stretch lies outside the sealed parts."""
+    return [{**stretch, "t0_ms": t0, "t1_ms": t1} for t0, t1 in subtract((stretch["t0_ms"], stretch["t1_ms"]), closed)]
 
 
 async def exhibit_links(database: Database, sitting_id: str, clock: Clock = _CLOCK) -> dict[str, object]:
@@ -103,15 +150,11 @@ def _participant(person: Participant, sitting: Sitting) -> dict[str, object]:
 
 def _track(material: Material, course: Course, track_id: str, segments: list[Segment]) -> dict[str, object]:
     cover = material.cover(track_id, segments)
-    base = f"/api/sittings/{material.sitting.id}/tracks/{track_id}/segments"
     return {
         "track_id": track_id,
         "participant_id": cover.participant_id,
         "kind": cover.kind,
-        "segments": [
-            {"index": s.index, "t0_ms": s.t0_ms, "t1_ms": s.t1_ms, "bytes": s.bytes, "url": f"{base}/{s.index:06d}.webm"}
-            for s in segments
-        ],
+        "recorded_ms": sum(segment.t1_ms - segment.t0_ms for segment in segments),
         "gaps": [
             {"t0_ms": gap.t0_ms, "t1_ms": gap.t1_ms, "cause": gap.cause} for gap in gaps_of(course, material.hearing, cover)
         ],
@@ -134,31 +177,6 @@ def _exhibit(material: Material, index: int) -> dict[str, object]:
         "submitted_at",
     )
     return {name: getattr(exhibit, name) for name in names}
-
-
-async def _proof(material: Material, objects: ObjectStore, verification: tuple[str, str] | None) -> dict[str, object]:
-    """State of the record's proof: a quick check now, and what the last full verification of the stored bytes found."""
-    if material.sitting.sealed_manifest_sha256 is None:
-        nothing = dict.fromkeys(("manifest_sha256", "check_code", "key_fingerprint", "sealed_at"), None)
-        return {"state": "sealing", "problems": [], **nothing}
-    checked = await check_sitting(material, objects, deep=False)
-    damage = verification[1].splitlines() if verification and verification[1] else []
-    problems = [*checked.problems, *(text for text in damage if text not in checked.problems)]
-    return {
-        "state": _state(checked, problems),
-        "problems": problems or list(checked.gaps),
-        "manifest_sha256": checked.manifest_sha256,
-        "check_code": checked.check_code,
-        "key_fingerprint": checked.fingerprint,
-        "sealed_at": material.sitting.sealed_at,
-    }
-
-
-def _state(checked: Checked, problems: list[str]) -> str:
-    if problems:
-        return "damaged"
-    material_gap = any(gap["cause"] not in BENIGN for gap in checked.manifest["gaps"])
-    return "complete_with_gaps" if material_gap else "complete"
 
 
 def _without(fields: dict[str, Any], name: str) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import insert
 
 from evidence.model import Exhibit
+from hearing.access import AccessClass, clearance
 from hearing.errors import UnknownId
 from hearing.model import ISOLATED_UNTIL_CALLED, HearingId, Participant, Role, SittingId
 from hearing.service import DocketEntry
@@ -27,6 +29,11 @@ class Visitor:
     may_manage: bool
 
     @property
+    def clearance(self) -> AccessClass:
+        """The strictest class of what is recorded that this person may have."""
+        return clearance(self.participant.role if self.participant else None)
+
+    @property
     def may_read_record(self) -> bool:
         return self.may_manage or (self.participant is not None and self.participant.role in RECORD_READERS)
 
@@ -41,6 +48,19 @@ class Visitor:
     def sees_others(self) -> bool:
         """Witnesses and experts learn of nobody else over the lists."""
         return self.participant is None or self.participant.role not in ISOLATED_UNTIL_CALLED
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What of a record was read: the sitting, the opening of its page, a stretch of its record clock."""
+
+    sitting_id: str = ""
+    view_id: str = ""
+    t0_ms: int | None = None
+    t1_ms: int | None = None
+
+
+NOTHING_PLAYED = Read()
 
 
 class Access:
@@ -68,15 +88,19 @@ class Access:
             raise Refused("not_found") from None
         return await self.hearing(session, hearing.id)
 
-    async def log(self, visitor: Visitor, what: str, ip: str) -> None:
-        """`what` is one of record | captions | play | exhibit_original | package."""
+    async def log(self, visitor: Visitor, what: str, ip: str, read: Read = NOTHING_PLAYED) -> None:
+        """`what` is one of record | captions | play | watched | exhibit_original | package."""
+        await self.log_all(visitor, what, ip, [read])
+
+    async def log_all(self, visitor: Visitor, what: str, ip: str, reads: Sequence[Read]) -> None:
+        """One row for each of `reads`, in one transaction."""
         row = {
-            "court_id": visitor.session.court_id,
-            "hearing_id": visitor.entry.hearing.id,
-            "session_subject": visitor.session.subject,
-        }
-        async with self._parts.database.transaction() as connection:
-            await connection.execute(insert(access_log).values(**row, what=what, ip=ip, at=self._parts.clock.now()))
+            "court_id": visitor.session.court_id, "hearing_id": visitor.entry.hearing.id,
+            "session_subject": visitor.session.subject, "what": what, "ip": ip, "at": self._parts.clock.now(),
+        }  # fmt: skip
+        if reads:
+            async with self._parts.database.transaction() as connection:
+                await connection.execute(insert(access_log), [row | asdict(read) for read in reads])
 
 
 def visitor_of(session: Session, entry: DocketEntry) -> Visitor | None:

@@ -25,6 +25,8 @@ from signaling.http_exhibits import ExhibitApi
 from signaling.http_health import HealthApi
 from signaling.http_hearings import HearingApi
 from signaling.http_network import NetworkTestApi
+from signaling.http_orders import OrderApi
+from signaling.http_playback import PlaybackApi
 from signaling.http_quality import QualityApi
 from signaling.http_record import RecordApi
 from signaling.http_sessions import SessionApi
@@ -43,6 +45,7 @@ from signaling.session_watch import SessionWatch
 from signaling.settings import SignalingSettings
 from signaling.steering import Steering
 from signaling.store_watch import StoreWatch
+from signaling.viewing import Viewing
 
 BODY_BYTES = 8 * 1024 * 1024
 """Largest body read into memory (a batch of reports); uploads are streamed and have their own limit."""
@@ -56,18 +59,23 @@ def build_app(parts: Parts) -> web.Application:
     """The whole of signaling as one aiohttp application; it opens nothing before it is started."""
     settings, errands, metrics = parts.settings, Errands(), Metrics()
     server = _socket_server(settings)
-    histories, recording = Histories(parts.database), RecordingWatch(parts.clock, settings.recorder_silence_s)
+    histories = Histories(parts.database)
     authentication, access = Authentication(settings, parts.database, parts.clock), Access(parts)
+    viewing = Viewing(parts, access)
     stores = StoreWatch(parts.clock, settings.spool_warn_bytes, settings.spool_stop_bytes)
+    recording = RecordingWatch(parts.clock, settings.recorder_silence_s, stores)
     broadcast = Broadcast(server, parts, histories, recording)
     fleet = Fleet(settings.media_urls, parts.clock, settings.media_silence_s)
     steering = Steering(parts, errands, fleet, metrics.grants_applied_seconds.observe)
     acts = Acts(parts, steering, broadcast, histories, errands)
     draft, news = Draft(parts, broadcast), ExhibitNews(parts, broadcast)
     seating = Seating(server, parts, acts, broadcast, draft)
+    clocks, faults = ClockWatch(parts.clock, parts.database), FaultKeeper(parts.clock, acts, recording)
     watch = MediaWatch(parts, acts, steering, broadcast, recording)
     door = DoorKeeper(parts, authentication)
-    handlers: dict[str, Handler] = {name: court_command(acts, stores) for name in COURT_COMMANDS}
+    handlers: dict[str, Handler] = {name: court_command(acts) for name in COURT_COMMANDS}
+    preflight = Preflight(parts, fleet, stores, clocks)
+    handlers[OpenSitting.type] = opening_command(parts, acts, stores, preflight)
     handlers |= MediaHandlers(steering).table() | {"sitting.join": seating.join}
     server.register_namespace(Gateway(settings, parts.clock, seating.presence, door.seat, handlers, metrics))
 
@@ -80,13 +88,16 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(NetworkTestApi(parts, fleet).routes())
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
     app.add_routes(ExhibitApi(parts, access, news).routes())
-    app.add_routes(RecordApi(parts, access, draft).routes())
+    app.add_routes(PreflightApi(access, preflight).routes())
+    app.add_routes(RecordApi(parts, access, viewing, draft).routes())
+    app.add_routes(PlaybackApi(parts, access, viewing).routes())
+    app.add_routes(OrderApi(parts, access).routes())
     app.add_routes(QualityApi(parts, access, steering).routes())
     app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording, stores), draft).routes())
     app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
-    app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands))
+    app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands, RecordGuard(recording, broadcast, faults, clocks)))
     return app
 
 

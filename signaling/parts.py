@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from evidence.model import Exhibit
+from hearing.access import AccessClass
 from hearing.model import Participant
 from hearing.service import HearingService
 from hearing.timeline import Clock
@@ -40,10 +41,11 @@ class Exhibits(Protocol):
 class Records:
     """What signaling asks of the record package; the composition root binds database, store and keys.
 
-    `view(sitting_id)` gives the body of protocol.RecordView without `viewer`; `package(hearing_id)` streams a zip.
+    `view(sitting_id, holder)` gives the body of protocol.RecordView without `viewer` and `view_id`, as far as who is cleared
+    for the class `holder` may have it; `package(hearing_id)` streams a zip.
     """
 
-    view: Callable[[str], Awaitable[dict[str, object]]]
+    view: Callable[[str, AccessClass], Awaitable[dict[str, object]]]
     package: Callable[[str], AsyncIterator[bytes]]
 
 

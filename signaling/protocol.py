@@ -207,6 +207,17 @@ class HearingView(Message):
     scheduled_at: datetime
 
 
+class AlarmView(Message):
+    """What endangers the record now, in words for the bench; `fault`: something is not being recorded (S5, AV-4)."""
+
+    code: str
+    severity: Literal["fault", "warning"]
+    title: str
+    advice: str  # what to do
+    tracks: list[str]  # "<participant_id>-<kind>" of those concerned; []: all, or none in particular
+    since_at: datetime | None
+
+
 class SittingView(Message):
     """The whole state as this viewer may see it; sent whole at every change, a higher `number` wins."""
 
@@ -239,6 +250,7 @@ class SittingView(Message):
     may_watch_quality: bool  # GET /api/sittings/{id}/quality
     recording: Literal["off", "starting", "on", "fault", "stopped"]
     recording_detail: str
+    alarms: list[AlarmView]
 
 
 class CaptionView(Message):
@@ -611,8 +623,19 @@ class RecordScreen(Message):
     t1_ms: int
 
 
+class RecordCheck(Message):
+    """The last full verification: every stored byte of both copies was read (A10)."""
+
+    at: datetime
+    state: Literal["whole", "healed", "one_copy", "damaged"]  # one_copy: something is whole in one of the stores only
+    origin: Literal["sealing", "schedule", "fault", "command"]  # who asked for it
+    objects: int
+    healed: int
+    problems: list[str]
+
+
 class RecordProof(Message):
-    """Outcome of the last verification of the stored record."""
+    """State of the proof of the stored record."""
 
     state: Literal["sealing", "complete", "complete_with_gaps", "damaged"]
     problems: list[str]
@@ -620,6 +643,8 @@ class RecordProof(Message):
     check_code: str | None  # 12 characters, XXXX-XXXX-XXXX
     key_fingerprint: str | None
     sealed_at: datetime | None
+    destroyed: list[str]  # files that nobody can read any more, by ruling
+    last_check: RecordCheck | None
 
 
 class RecordView(Message):
@@ -647,6 +672,28 @@ class RecordView(Message):
     page_ms: int  # length of a SegmentPage
     viewer: str  # name and time for the watermark
     view_id: str  # this opening of the page in the access log
+
+
+class NewAccessOrder(Message):
+    """POST /api/sittings/{id}/access-orders (presiding judge, after 闭庭): make a stretch stricter. track_id "": everything."""
+
+    track_id: str = ""
+    t0_ms: int
+    t1_ms: int
+    access: Literal["panel", "sealed"] = "sealed"
+    ruling: str
+
+
+class AccessOrderView(Message):
+    """GET /api/sittings/{id}/access-orders: one order, as it stands in the record."""
+
+    track_id: str
+    t0_ms: int
+    t1_ms: int
+    access: AccessClass
+    ruling: str
+    ordered_by: str
+    at: datetime
 
 
 class PlayedSpans(Message):

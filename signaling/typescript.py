@@ -36,6 +36,9 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
 //   GET  /api/sittings/{id}/record                         → RecordView
+//   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
+//   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body
+//   GET  /api/sittings/{id}/views                          → RecordRead[]
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
 
 /** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */
@@ -57,7 +60,17 @@ export type EventBody<Name extends EventName> = Parameters<ServerToClientEvents[
 """
 
 SENT_BY_BROWSER = frozenset(
-    {"SignIn", "ExchangeLink", "NewParticipant", "NewHearing", "SelfTest", "NetworkResult", "NetworkTestAnswer"}
+    {
+        "SignIn",
+        "ExchangeLink",
+        "NewParticipant",
+        "NewHearing",
+        "SelfTest",
+        "NetworkResult",
+        "NetworkTestAnswer",
+        "PlayedSpans",
+        "NewAccessOrder",
+    }
 )
 """HTTP bodies the browser writes: their defaulted fields may be left out. The server always writes every field."""
 
@@ -149,9 +162,9 @@ def enum_text(enum: type[StrEnum]) -> str:
 
 
 def constant_name(enum: type[StrEnum]) -> str:
-    """`SittingState` → `SITTING_STATES`, `Difficulty` → `DIFFICULTIES`."""
+    """`SittingState` → `SITTING_STATES`, `Difficulty` → `DIFFICULTIES`, `AccessClass` → `ACCESS_CLASSES`."""
     snake = "".join(f"_{letter}" if letter.isupper() and index else letter for index, letter in enumerate(enum.__name__))
-    return re.sub(r"(?<=[^AEIOU])YS$", "IES", f"{snake.upper()}S")
+    return re.sub(r"SSS$", "SSES", re.sub(r"(?<=[^AEIOU])YS$", "IES", f"{snake.upper()}S"))
 
 
 def event_map(opening: str, entries: dict[str, type], signature: str) -> str:

@@ -195,6 +195,9 @@ access_log = Table(
     "access_log", metadata, Column("id", Integer, primary_key=True, autoincrement=True), _court(),  # every play, read, export
     Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("session_subject", String(40), nullable=False),
     Column("what", String(40), nullable=False), Column("ip", String(60), nullable=False), _at("at"),
+    Column("sitting_id", String(40), nullable=False, default="", server_default=""),  # of a replay: which sitting,
+    Column("view_id", String(40), nullable=False, default="", server_default=""),  # which opening of its page,
+    Column("t0_ms", Integer), Column("t1_ms", Integer),  # and which stretch of the record clock
 )  # fmt: skip
 
 data_keys = Table(
@@ -215,10 +218,10 @@ access_orders = Table(
 )  # fmt: skip
 
 stamps = Table(
-    "stamps", metadata, _id(), _court(),  # RFC 3161 time stamps of a ledger's head
+    "stamps", metadata, _id(), _court(),  # RFC 3161 time stamps; append-only. subject: ledger (its head) | manifest (number 0)
     Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("number", Integer, nullable=False),
     Column("chain_hash", String(64), nullable=False), Column("authority", String(200), nullable=False),
-    Column("token", LargeBinary, nullable=False), _at("at"),
+    Column("token", LargeBinary, nullable=False), _at("at"), Column("subject", String(20), nullable=False, default="ledger", server_default="ledger"),
 )  # fmt: skip
 
 statements = Table(

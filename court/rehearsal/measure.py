@@ -100,7 +100,7 @@ def _tracks(director: Director, record: RecordView) -> Iterator[TrackRow]:
         yield TrackRow(
             participant=key,
             kind=track.kind,
-            recorded_ms=sum(segment.t1_ms - segment.t0_ms for segment in track.segments),
+            recorded_ms=track.recorded_ms,
             wall_ms=wall_ms,
             gaps=[Gap(t0_ms=gap.t0_ms, t1_ms=gap.t1_ms, cause=gap.cause) for gap in track.gaps],
         )

@@ -52,7 +52,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
     settings, database = parts.settings, parts.database
     store = parts.stores.objects(copies=1)  # a person waits; the verify job makes a copy that is missing
-    key = court_key(settings.keys_dir)
+    key = court_key(settings.keys_dir, settings.signature)
     evidence = EvidenceSettings(settings.data / "uploads", settings.upload_limit_mb * 1024 * 1024)
     return Parts(
         settings=signaling_settings(settings, parts.token),
@@ -62,7 +62,7 @@ def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
         exhibits=ExhibitRegistry(database, store, parts.clock, evidence),
         store=store,
         records=Records(
-            view=lambda sitting_id: record_view(database, store, sitting_id),
+            view=lambda sitting_id, holder: record_view(database, store, sitting_id, holder),
             package=lambda hearing_id: package_zip(database, store, key, hearing_id),
         ),
         media=lambda url: HttpMediaControl(url, parts.token, session),

@@ -24,7 +24,7 @@ PURE = {
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
     "transcripts.documents", "transcripts.tap_message",
     "evidence.model", "evidence.integrity",
-    "record.access", "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.verify",
+    "record.access", "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.quiet", "record.verify",
     "storage.objects",
 }  # fmt: skip
 """Modules without I/O: the standard library and one another, nothing else."""

@@ -23,7 +23,7 @@ from hearing.audience import GrantTable
 from hearing.model import ParticipantId, Procedure, Role, SittingId, StaffId
 from hearing.scheduling import NewHearing, NewPerson
 from hearing.service import HearingService, HearingSettings
-from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured
+from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured, SpoolProbe
 from record.keys import court_key
 from record.package import package_zip
 from record.replay import record_view
@@ -70,6 +70,7 @@ class FakeMedia:
         self.samples: list[QualitySample] = []
         self.self_tests: dict[str, str] = {}
         self.away = False
+        self.spool = "ok"  # what a probe of its disk finds
 
     def _reach(self) -> None:
         if self.away:
@@ -127,6 +128,10 @@ class FakeMedia:
     async def metrics(self) -> str:
         self._reach()
         return ""
+
+    async def probe_spool(self) -> SpoolProbe:
+        self._reach()
+        return SpoolProbe(self.spool, 3, 900 * 1024**3, SystemClock().now())
 
     async def begin_self_test(self, owner_id: str, test_id: str) -> str:
         self._reach()
@@ -320,7 +325,7 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
         settings=settings, clock=clock, database=database, hearings=HearingService(database, clock, HearingSettings(room_limit)),
         exhibits=ExhibitRegistry(database, store, clock, EvidenceSettings(folder / "uploads", settings.upload_limit_bytes)), store=store,
         records=Records(
-            view=lambda id_: record_view(database, store, id_), package=lambda id_: package_zip(database, store, key, id_)
+            view=lambda id_, holder: record_view(database, store, id_, holder), package=lambda id_: package_zip(database, store, key, id_)
         ),
         media=lambda url: others.get(url, media),
     )  # fmt: skip

@@ -63,7 +63,7 @@ async def test_a_sitting_given_as_commands_becomes_a_verified_package(tmp_path: 
         key = court_key(tmp_path / "keys")
         await Sealer(database, objects, key, clock).seal({"sitting_id": sitting_id})
         out = await export_hearing(database, objects, key, created.hearing.id, tmp_path / "out", clock)
-        view = await record_view(database, objects, sitting_id, clock)
+        view = await record_view(database, objects, sitting_id, clock=clock)
     finally:
         await database.close()
     report = verify(out, key.fingerprint)

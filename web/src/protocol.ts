@@ -357,6 +357,16 @@ export interface HearingView {
   scheduled_at: string
 }
 
+/** What endangers the record now, in words for the bench; `fault`: something is not being recorded (S5, AV-4). */
+export interface AlarmView {
+  code: string
+  severity: "fault" | "warning"
+  title: string
+  advice: string
+  tracks: string[]
+  since_at: string | null
+}
+
 /** The whole state as this viewer may see it; sent whole at every change, a higher `number` wins. */
 export interface SittingView {
   id: string
@@ -388,6 +398,7 @@ export interface SittingView {
   may_watch_quality: boolean
   recording: "off" | "starting" | "on" | "fault" | "stopped"
   recording_detail: string
+  alarms: AlarmView[]
 }
 
 /** One line of the machine draft (机器识别，非笔录), a clerk's note, or an act from the ledger. */
@@ -726,7 +737,17 @@ export interface RecordScreen {
   t1_ms: number
 }
 
-/** Outcome of the last verification of the stored record. */
+/** The last full verification: every stored byte of both copies was read (A10). */
+export interface RecordCheck {
+  at: string
+  state: "whole" | "healed" | "one_copy" | "damaged"
+  origin: "sealing" | "schedule" | "fault" | "command"
+  objects: number
+  healed: number
+  problems: string[]
+}
+
+/** State of the proof of the stored record. */
 export interface RecordProof {
   state: "sealing" | "complete" | "complete_with_gaps" | "damaged"
   problems: string[]
@@ -734,6 +755,8 @@ export interface RecordProof {
   check_code: string | null
   key_fingerprint: string | null
   sealed_at: string | null
+  destroyed: string[]
+  last_check: RecordCheck | null
 }
 
 /** GET /api/sittings/{id}/record. Package: GET /api/hearings/{id}/package.zip */
@@ -760,6 +783,26 @@ export interface RecordView {
   page_ms: number
   viewer: string
   view_id: string
+}
+
+/** POST /api/sittings/{id}/access-orders (presiding judge, after 闭庭): make a stretch stricter. track_id "": everything. */
+export interface NewAccessOrder {
+  track_id?: string
+  t0_ms: number
+  t1_ms: number
+  access?: "panel" | "sealed"
+  ruling: string
+}
+
+/** GET /api/sittings/{id}/access-orders: one order, as it stands in the record. */
+export interface AccessOrderView {
+  track_id: string
+  t0_ms: number
+  t1_ms: number
+  access: AccessClass
+  ruling: string
+  ordered_by: string
+  at: string
 }
 
 /** POST /api/sittings/{id}/views/{view_id}: what was played since the last report, on the record clock. */

@@ -33,11 +33,19 @@ def upgrade() -> None:
     op.add_column("segments", sa.Column("access", sa.String(20), nullable=False, server_default="parties"))
     op.add_column("data_keys", sa.Column("ruling", sa.String(500), nullable=False, server_default=""))
     op.add_column("jobs", sa.Column("progress", sa.Float, nullable=False, server_default="0"))
+    _access_log()
     _access_orders()
     _stamps()
     _statements()
     _checks()
     _copy_faults()
+
+
+def _access_log() -> None:
+    for name in ("sitting_id", "view_id"):
+        op.add_column("access_log", sa.Column(name, sa.String(40), nullable=False, server_default=""))
+    for name in ("t0_ms", "t1_ms"):
+        op.add_column("access_log", sa.Column(name, sa.Integer, nullable=True))
 
 
 def _access_orders() -> None:
