@@ -157,6 +157,7 @@ def _worst(places: list[PlaceState]) -> PlaceState | None:
 
 
 STORE_WORDS = {
+    "unheard": "正在检查，尚未确认可用",
     "unreachable": "无法连接，请检查网络与存储服务器",
     "timeout": "没有应答，请检查网络与存储服务器",
     "tls": "加密连接失败，请检查证书",
@@ -167,6 +168,8 @@ STORE_WORDS = {
     "server_error": "内部出错，请检查存储服务器",
     "disk_full": "磁盘已满，请扩容",
     "read_only": "只读，请检查存储设备",
+    "refused": "拒绝写入，请检查存储服务器的设置",
+    "io_error": "读写出错，请检查存储设备",
     "damaged": "读回的内容与写入的不同，请立即检查存储设备",
 }
 _WORDS = {

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from storage.clock import SystemClock
-from storage.objects import ObjectExists, ObjectMissing, ObjectStore, StorageError, StoreUnavailable
+from storage.objects import ObjectExists, ObjectMissing, ObjectStore, StorageError, StoredObject, StoreUnavailable
 
 PROBE_KEY = "probe"
 """A tiny object in each place that only shows that it takes and gives; it belongs to nobody."""
@@ -17,7 +17,7 @@ PROBE_WITHIN_S = 5.0
 SLOW_S = 10.0
 """A segment of some megabytes that takes longer to lay down and read back: the place is slow."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
-OK, SLOW, DAMAGED = "ok", "slow", "damaged"
+OK, SLOW, DAMAGED, UNHEARD = "ok", "slow", "damaged", "unheard"
 
 log = structlog.get_logger("storage.depot")
 
@@ -29,11 +29,11 @@ class Damaged(StorageError):
 
 
 class Depot:
-    """A place and its state: `code` is "ok", "slow" or the reason of the last failure, `since` when that began."""
+    """A place and its state: `code` is "ok", "slow", "unheard" or the reason of the last failure, `since` when that began."""
 
     def __init__(self, name: str, store: ObjectStore, clock: SystemClock) -> None:
         self.name = name
-        self.code = OK
+        self.code = UNHEARD
         self.since: datetime = clock.now()
         self._store = store
         self._clock = clock
@@ -51,15 +51,18 @@ class Depot:
         """Since it last said anything, good or bad."""
         return self._clock.monotonic() - self._heard_s
 
-    async def lay(self, key: str, data: bytes, sha256: str) -> None:
+    async def lay(self, key: str, data: bytes, sha256: str, *, perhaps_there: bool = False) -> None:
         """Put and read back: when this returns, the place has given back exactly these bytes.
 
-        What lies there already is not sent again. Raises StoreUnavailable (its message is a code), Damaged.
+        `perhaps_there`: an earlier run may have put it; then it is read first, and not sent again.
+        Raises StoreUnavailable (its message is a code), Damaged.
         """
         began_s = self._clock.monotonic()
         try:
-            await self._store.put(key, data)
-            returned = await self._store.stat(key)
+            returned = await self._there(key) if perhaps_there else None
+            if returned is None:
+                await self._store.put(key, data)
+                returned = await self._store.stat(key)
         except (ObjectExists, ObjectMissing) as error:
             self._is(DAMAGED)
             raise Damaged(key) from error
@@ -70,6 +73,12 @@ class Depot:
             self._is(DAMAGED)
             raise Damaged(key)
         self._worked(SLOW if self._clock.monotonic() - began_s > SLOW_S else OK)
+
+    async def _there(self, key: str) -> StoredObject | None:
+        try:
+            return await self._store.stat(key)
+        except ObjectMissing:
+            return None
 
     async def probe(self) -> None:
         """Ask for a sign of life; what comes of it stands in `code`. Never raises."""

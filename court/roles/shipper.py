@@ -22,7 +22,7 @@ async def main(settings: Settings) -> None:
             worker_id="shipper",
             internal_token=parts.token,
         )
-        await ship_forever(ship, parts.stores.objects())
+        await ship_forever(ship, parts.stores, parts.clock)
 
 
 async def _court(parts: Shared) -> str:

@@ -12,7 +12,8 @@ from media.settings import ShipperSettings
 from media.shipper import Shipper
 from media.spool import Spool
 from tests.integration.media_rig import CLOCK, SITTING, TOKEN, WorkerProcess, all_to_all, opus_tone, rig, table, vp8_picture
-from tests.integration.test_media_recording import BOTH, DictStore, decoded_audio
+from tests.integration.shipping_bed import two_stores
+from tests.integration.test_media_recording import BOTH, decoded_audio
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -61,15 +62,14 @@ async def test_at_most_two_seconds_are_lost_and_the_gap_is_told(tmp_path: Path) 
         assert segments[-1].t1_ms == pytest.approx((ended - opened) / MILLISECOND, abs=40)
         for segment, path in audio:
             assert len(decoded_audio([path])) / 48 == segment.t1_ms - segment.t0_ms
-        await ship_all(one, len(segments))
+        await ship_all(one, len(segments), tmp_path / "stores")
 
 
-async def ship_all(one: object, audio_segments: int) -> None:
-    store = DictStore()
-    async with aiohttp.ClientSession() as session:
+async def ship_all(one: object, audio_segments: int, folder: Path) -> None:
+    async with aiohttp.ClientSession() as session, two_stores(folder) as stores:
         settings = ShipperSettings(one.spool, one.settings.signaling_url, "court_1", "media-1", TOKEN)
-        await Shipper(settings, store, session).ship_all()
-    assert len([key for key in store.objects if "/a-audio/" in key]) == audio_segments
+        await Shipper(settings, stores, session, CLOCK).ship_all()
+        assert len([key async for key in stores.objects().list("") if "/a-audio/" in key]) == audio_segments
     assert not list(one.spool.rglob("*.webm"))
 
 

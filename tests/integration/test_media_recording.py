@@ -17,32 +17,11 @@ from hearing.audience import RECORDER, Kind
 from media.settings import ShipperSettings
 from media.shipper import Shipper
 from media.spool import Spool, SpooledSegment
-from storage.objects import ObjectExists, ObjectMissing, StoredObject, StoreUnavailable
 from tests.integration.media_nack import lose_upstream
 from tests.integration.media_rig import CLOCK, SITTING, TOKEN, Rig, all_to_all, opus_tone, rig, table, vp8_picture
+from tests.integration.shipping_bed import two_stores
 
 BOTH = ["a", "b"]
-
-
-class DictStore:
-    """ObjectStore in a dict, to see what the shipper does with a store that can fail."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-        self.away = False
-
-    async def put(self, key: str, data: bytes) -> StoredObject:
-        if self.away:
-            raise StoreUnavailable("away")
-        if self.objects.get(key, data) != data:
-            raise ObjectExists(key)
-        self.objects[key] = data
-        return StoredObject(key, len(data), hashlib.sha256(data).hexdigest())
-
-    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
-        if key not in self.objects:
-            raise ObjectMissing(key)
-        return self.objects[key][start:end]
 
 
 def files_open_for_writing() -> list[str]:
@@ -262,11 +241,10 @@ async def test_the_shipper_frees_the_spool_only_after_reading_back(tmp_path: Pat
         alice.talk(opus_tone(5.0))
         await asyncio.sleep(0.3)
         opened = await record(one, 2.5)
-        store = DictStore()
         settings = ShipperSettings(one.spool, one.settings.signaling_url, "court_1", "media-1", TOKEN)
-        async with aiohttp.ClientSession() as session:
-            shipper = Shipper(settings, store, session)
-            store.away = True
+        async with aiohttp.ClientSession() as session, two_stores(tmp_path / "stores") as stores:
+            shipper = Shipper(settings, stores, session, CLOCK)
+            (tmp_path / "stores" / "b").write_text("a file where the folder should be")
             assert await shipper.ship_all()
             assert list(one.spool.rglob("*.webm"))
             assert not one.of("segment.stored")
@@ -274,21 +252,22 @@ async def test_the_shipper_frees_the_spool_only_after_reading_back(tmp_path: Pat
             await one.control.close_sitting(SITTING)
             await one.until(lambda: one.of("recording.finished"))
             await asyncio.sleep(0.1)
-            store.away = False
+            (tmp_path / "stores" / "b").unlink()
             one.accept_reports = False
             assert await shipper.ship_all()
             assert list(one.spool.rglob("*.webm"))
             one.accept_reports = True
             assert not await shipper.ship_all()
-        assert list(one.spool.iterdir()) == []
-        stored = [report for report in one.of("segment.stored") if report["track_id"] == "a-audio"]
-        assert [report["index"] for report in stored] == list(range(len(stored)))
-        for report in stored:
-            data = store.objects[report["object_key"]]
-            assert hashlib.sha256(data).hexdigest() == report["sha256"]
-            assert hashlib.new("sm3", data).hexdigest() == report["sm3"]
-            with av.open(io.BytesIO(data)) as container:
-                assert sum(frame.samples for frame in container.decode(audio=0)) / 48 == report["t1_ms"] - report["t0_ms"]
+            assert list(one.spool.iterdir()) == []
+            stored = [report for report in one.of("segment.stored") if report["track_id"] == "a-audio"]
+            assert [report["index"] for report in stored] == list(range(len(stored)))
+            for report in stored:
+                data = await stores.objects().get(report["object_key"])
+                assert hashlib.sha256(data).hexdigest() == report["sha256"]
+                assert hashlib.new("sm3", data).hexdigest() == report["sm3"]
+                with av.open(io.BytesIO(data)) as container:
+                    samples = sum(frame.samples for frame in container.decode(audio=0))
+                    assert samples / 48 == report["t1_ms"] - report["t0_ms"]
 
 
 async def test_a_changed_segment_is_not_shipped(tmp_path: Path) -> None:
@@ -304,11 +283,10 @@ async def test_a_changed_segment_is_not_shipped(tmp_path: Path) -> None:
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
-        store = DictStore()
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession() as session, two_stores(tmp_path / "stores") as stores:
             settings = ShipperSettings(one.spool, one.settings.signaling_url, "court_1", "media-1", TOKEN)
-            assert await Shipper(settings, store, session).ship_all()
-        assert store.objects == {}
+            assert await Shipper(settings, stores, session, CLOCK).ship_all()
+        assert not list((tmp_path / "stores").rglob("*.webm*"))
         assert path.exists()
 
 
