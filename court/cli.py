@@ -59,6 +59,9 @@ def build_parser() -> Parser:
     verify = _command(commands, "verify", "核验记录包：完整为 0，有缺失或改动为 1 并逐一列出")
     verify.add_argument("package", metavar="DIR_OR_ZIP", type=Path, help="记录包文件夹或 zip")
     verify.add_argument("--key", metavar="FINGERPRINT", help="法院公布的签名密钥指纹")
+    keys = _command(commands, "keys", "显示签名密钥的指纹，或更换签名密钥")
+    keys.add_argument("action", choices=("show", "rotate-signing"), nargs="?", default="show", help="缺省为显示")
+    keys.add_argument("--compromised", action="store_true", help="与 rotate-signing 同用：旧密钥已泄露，不作交接")
     rehearse = _command(commands, "rehearse", "演练：按脚本由机器人走完一次庭审并核验记录")
     rehearse.add_argument("script", metavar="SCRIPT", type=Path, help="演练脚本 JSON")
     rehearse.add_argument("--loss", type=_share, metavar="SHARE", help="所有机器人双向随机丢失此比例的媒体数据包，如 0.1")
@@ -134,6 +137,14 @@ def _verify(options: argparse.Namespace) -> int:
     return verify([str(options.package), *(["--key", options.key] if options.key else [])])
 
 
+def _keys(options: argparse.Namespace) -> int:
+    from court.maintenance import rotate_signing, show_keys
+
+    if options.action == "rotate-signing":
+        return rotate_signing(load_settings(), compromised=options.compromised)
+    return show_keys(load_settings())
+
+
 def _rehearse(options: argparse.Namespace) -> int:
     from court.rehearsal.command import rehearse
 
@@ -167,6 +178,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "seed-demo": _seed_demo,
     "export": _export,
     "verify": _verify,
+    "keys": _keys,
     "rehearse": _rehearse,
     "settings": _settings,
 }

@@ -1,9 +1,10 @@
-"""Commands of an installation that run once: migrate, seed-demo, export."""
+"""Commands of an installation that run once: migrate, seed-demo, export, keys."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,8 +15,9 @@ from court.settings import Settings
 from hearing.errors import CourtError, UnknownId
 from hearing.model import Hearing
 from hearing.service import HearingService
-from record.keys import court_key
+from record.keys import CourtKey, UnusableKey, court_key, rotate, successions
 from record.package import export_hearing
+from record.verify import fingerprint_of
 from signaling.auth import Authentication
 from signaling.settings import SignalingSettings
 from storage.migrate import migrate as migrate_database
@@ -46,7 +48,7 @@ async def _migrate_and_seed(settings: Settings) -> bool:
 
 async def prepare_installation(settings: Settings) -> tuple[DemoCourt, Hearing, list[DemoLink]] | None:
     """Migrate; in a demo installation also seed the court and open its doors. None: no demo court here."""
-    court_key(settings.keys_dir)
+    court_key(settings.keys_dir, settings.signature)
     await migrate_database(settings.database_address)
     if not settings.demo:
         return None
@@ -86,4 +88,40 @@ def export(settings: Settings, hearing_id: str, folder: Path) -> int:
 
 async def _export(settings: Settings, hearing_id: str, folder: Path) -> Path:
     async with shared(settings) as parts:
-        return await export_hearing(parts.database, parts.stores.objects(), court_key(settings.keys_dir), hearing_id, folder)
+        return await export_hearing(
+            parts.database, parts.stores.objects(), court_key(settings.keys_dir, settings.signature), hearing_id, folder
+        )
+
+
+def show_keys(settings: Settings) -> int:
+    """Print the fingerprint that the court publishes, and the keys before it."""
+    return _with_key(settings, _tell_key)
+
+
+def rotate_signing(settings: Settings, *, compromised: bool) -> int:
+    """Replace the signing key."""
+
+    def replace(_key: CourtKey) -> None:
+        old, new = rotate(settings.keys_dir, settings.signature, compromised=compromised)
+        print(f"已停用 {old.fingerprint}" + ("（泄露：不作交接，旧记录只认旧指纹）" if compromised else ""))
+        _tell_key(new)
+        print("请重启 court serve，并公布新指纹；旧指纹须继续公布，以前的记录包凭它核验。")
+
+    return _with_key(settings, replace)
+
+
+def _with_key(settings: Settings, act: Callable[[CourtKey], None]) -> int:
+    configure_logging(settings.log_level, settings.log_format, "keys")
+    try:
+        act(court_key(settings.keys_dir, settings.signature))
+    except UnusableKey as error:
+        print(f"court keys: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _tell_key(key: CourtKey) -> None:
+    print(f"签名算法 {key.algorithm}\n公钥指纹 {key.fingerprint}")
+    for step in successions(key):
+        old, new = (fingerprint_of(bytes.fromhex(step[name])) for name in ("old", "new"))
+        print(f"  {step['at']} 交接 {old} → {new}")

@@ -15,7 +15,16 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "COURT_"
@@ -106,6 +115,18 @@ class Settings(BaseSettings):
     cipher: Literal["aes-256-gcm", "sm4-gcm"] = Field(
         "aes-256-gcm", description="Encryption of what is stored from now on; what lies there stays readable."
     )
+    signature: Literal["ed25519", "sm2"] = Field(
+        "ed25519",
+        description="Signature of sealed records from now on: Ed25519, or SM2 with SM3. Sealed records keep theirs.",
+    )
+    tsa_url: str = Field(
+        "",
+        description="Time stamp authority (RFC 3161 over HTTP) that stamps each ledger hourly and at its sealing, with "
+        "COURT_TSA_CERT. Unset: a simulator whose stamps prove no time and say so.",
+    )
+    tsa_cert: Path | None = Field(
+        None, description="PEM certificates by which the authority's stamps are checked: its own or its issuers'."
+    )
     redis_url: str = Field("", description="Redis for several signaling processes and for waking workers. Unset: embedded.")
     room_limit: Annotated[int, Field(ge=2, le=500)] = Field(16, description="People in one courtroom; one more is refused.")
     upload_limit_mb: Annotated[int, Field(ge=1, le=2048)] = Field(50, description="Largest exhibit file, in MiB.")
@@ -166,7 +187,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="One readable or one JSON line per event.")
 
-    @field_validator("data", "keys", "tls_cert", "tls_key", "speech_model_dir")
+    @field_validator("data", "keys", "tls_cert", "tls_key", "speech_model_dir", "tsa_cert")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
@@ -180,12 +201,12 @@ class Settings(BaseSettings):
             raise ValueError("没有这个时区") from error
         return value
 
-    @field_validator("base_url")
+    @field_validator("base_url", "tsa_url")
     @classmethod
-    def _http_address(cls, value: str) -> str:
+    def _http_address(cls, value: str, info: ValidationInfo) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("应以 http:// 或 https:// 开头")
-        return value.rstrip("/")
+        return value.rstrip("/") if info.field_name == "base_url" else value
 
     @field_validator("store_a", "store_b")
     @classmethod
@@ -233,7 +254,10 @@ class Settings(BaseSettings):
     def _agree(self) -> Settings:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("COURT_TLS_CERT 与 COURT_TLS_KEY 须同时设置")
-        for name, path in (("COURT_TLS_CERT", self.tls_cert), ("COURT_TLS_KEY", self.tls_key)):
+        if bool(self.tsa_url) != (self.tsa_cert is not None):
+            raise ValueError("COURT_TSA_URL 与 COURT_TSA_CERT 须同时设置")
+        files = (("COURT_TLS_CERT", self.tls_cert), ("COURT_TLS_KEY", self.tls_key), ("COURT_TSA_CERT", self.tsa_cert))
+        for name, path in files:
             if path is not None and not path.is_file():
                 raise ValueError(f"{name} 指向的文件不存在：{path}")
         if bool(self.turn_urls) != bool(self.turn_secret):

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from record.package_items import ExtraItems
+from record.stamping import later_stamps
 
-EXTRAS: tuple[ExtraItems, ...] = ()
+EXTRAS: tuple[ExtraItems, ...] = (later_stamps,)

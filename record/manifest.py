@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from evidence.integrity import ACCEPTED
@@ -15,6 +15,9 @@ from record.model import Material, Segment
 from record.verify import BENIGN, MANIFEST_SCHEMA, canonical, first_chain_hash, merkle_root
 
 Json = dict[str, object]
+Stamps = tuple[Sequence[Json], Sequence[Json]]
+"""Time stamps of the ledger so far, and those that could not be had (stamping.Stamper.at_sealing)."""
+NO_STAMPS: Stamps = ((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,14 @@ def exhibit_path(exhibit: Exhibit) -> str:
     return f"exhibits/{exhibit.number}_{exhibit.id}{ACCEPTED[exhibit.media_type]}"
 
 
-def build(material: Material, course: Course, transcript: Mapping[str, SealedFile], lines: int, timezone: str) -> Json:
+def build(
+    material: Material,
+    course: Course,
+    transcript: Mapping[str, SealedFile],
+    lines: int,
+    timezone: str,
+    stamps: Stamps = NO_STAMPS,
+) -> Json:
     """The manifest of a closed sitting. `transcript` holds transcript.json and its other forms, by path."""
     tracks = material.tracks()
     gaps = [
@@ -47,7 +57,6 @@ def build(material: Material, course: Course, transcript: Mapping[str, SealedFil
     files = [{"path": segment_path(s), "bytes": s.bytes, "sha256": s.sha256} for s in material.segments]
     files += [asdict(file) for file in transcript.values()]
     exhibits = [_exhibit(exhibit) for exhibit in material.exhibits]
-    draft, said_by = transcript["transcript.json"], (utterance.engine for utterance in material.utterances)
     return {
         "schema": MANIFEST_SCHEMA,
         "court": {"id": material.sitting.court_id, "name": material.sitting.court_name},
@@ -63,17 +72,23 @@ def build(material: Material, course: Course, transcript: Mapping[str, SealedFil
         "exhibits": exhibits,
         "showings": _showings(material, course),
         "screens": [asdict(shared) for shared in screens(course)],
-        "transcripts": [
-            {
-                "version": 1, "kind": "machine_draft", "path": draft.path, "sha256": draft.sha256, "lines": lines,
-                "engines": list(dict.fromkeys(f"{engine.name} {engine.model} {engine.model_sha256}" for engine in said_by)),
-            }
-        ],
+        "transcripts": _transcripts(material, transcript, lines),
         "ledger": _ledger(material),
+        **{"stamps": list(stamps[0]), "stamps_missing": list(stamps[1])},
         "files": sorted(files, key=lambda file: str(file["path"])),
         "merkle_root": merkle_root((str(f["path"]), str(f["sha256"])) for f in (*files, *exhibits)),
         "totals": _totals(course, tracks, [(gap.t1_ms - gap.t0_ms) for gap in gaps if gap.cause not in BENIGN]),
     }  # fmt: skip
+
+
+def _transcripts(material: Material, forms: Mapping[str, SealedFile], lines: int) -> list[Json]:
+    draft, said_by = forms["transcript.json"], (utterance.engine for utterance in material.utterances)
+    return [
+        {
+            "version": 1, "kind": "machine_draft", "path": draft.path, "sha256": draft.sha256, "lines": lines,
+            "engines": list(dict.fromkeys(f"{engine.name} {engine.model} {engine.model_sha256}" for engine in said_by)),
+        }
+    ]  # fmt: skip
 
 
 def manifest_bytes(manifest: Json) -> bytes:

@@ -106,6 +106,8 @@ async def plan_package(database: Database, objects: ObjectStore, key: CourtKey, 
         listed.append(_listed(material, folder))
     items += later
     items += _exhibit_items(sealed[-1], {item.path for item in items})
+    if key.lineage:
+        items.append(made("keys.json", key.lineage))
     items += [made("verify.py", _VERIFIER), made("说明.txt", _how_to(sealed[0], key, made_at))]
     unsealed = [
         {"sitting_id": m.sitting.id, "ordinal": m.sitting.ordinal, "state": m.sitting.state}
@@ -255,6 +257,8 @@ def _document(
         "court": {"id": first.sitting.court_id, "name": first.sitting.court_name},
         "hearing": {"id": first.hearing.id, "case_number": first.hearing.case_number, "title": first.hearing.title},
         "made_at": iso_utc(made_at),
+        "access": "sealed",
+        "withheld": [],
         "sittings": listed,
         "unsealed": unsealed,
         "files": [

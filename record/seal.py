@@ -17,9 +17,10 @@ from record.check import sealed_file_key
 from record.course import course_of
 from record.keys import CourtKey
 from record.lines import lines_of, transcript_json, transcript_txt, transcript_vtt
-from record.manifest import SealedFile, build, manifest_bytes
+from record.manifest import NO_STAMPS, SealedFile, build, manifest_bytes
 from record.model import Material
 from record.signing import signature_bytes
+from record.stamping import Stamper
 from storage.database import Database
 from storage.objects import ObjectExists, ObjectStore, manifest_key, signature_key
 from storage.queue import RetryLater, enqueue
@@ -47,6 +48,7 @@ class Sealer:
     key: CourtKey
     clock: Clock
     settings: SealSettings = SealSettings()
+    stamper: Stamper | None = None  # None: no time stamps at all
 
     async def seal(self, payload: dict[str, Any]) -> None:
         """Raises RetryLater while recording or recognition is not finished."""
@@ -105,7 +107,8 @@ class Sealer:
             sha256 = hashlib.sha256(data).hexdigest()
             await self.objects.put(sealed_file_key(sitting.court_id, sitting.id, sha256), data)
             files[path] = SealedFile(path, len(data), sha256)
-        return manifest_bytes(build(material, course, files, len(lines), self.settings.timezone))
+        stamps = await self.stamper.at_sealing(material) if self.stamper else NO_STAMPS
+        return manifest_bytes(build(material, course, files, len(lines), self.settings.timezone, stamps))
 
     async def _keep(self, material: Material, manifest: bytes) -> bytes:
         """Store manifest and signature. One that an interrupted sealing left is taken as it is: only we write there."""
@@ -124,4 +127,6 @@ class Sealer:
         async with self.database.transaction() as connection:
             if await store.write_seal(connection, sitting.id, sha256, now):
                 await enqueue(connection, "verify", {"sitting_id": sitting.id}, sitting.court_id, now)
+                if self.stamper:
+                    await enqueue(connection, "stamp", {"sitting_id": sitting.id}, sitting.court_id, now)
         _log.info("sitting_sealed", sitting_id=sitting.id, manifest_sha256=sha256, segments=len(material.segments))

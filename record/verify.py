@@ -10,6 +10,7 @@ key; each is named. 2: the arguments or the path cannot be used. The format is d
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import json
 import os
@@ -20,16 +21,25 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional, Tuple
 
 PACKAGE_SCHEMA = "remote-court/package/1"
 MANIFEST_SCHEMA = "remote-court/manifest/1"
 SIGNATURE_SCHEMA = "remote-court/signature/1"
+KEYS_SCHEMA = "remote-court/keys/1"
+STAMPS_SCHEMA = "remote-court/stamps/1"
+CLASSES = ("public", "parties", "panel", "sealed")  # access classes, each includes those before it
+SIMULATED_POLICY = "2.25.284155374193571066113052306811208117361"  # what our own simulator of a time stamp authority states
 COVER_MS = 250  # a hole in a track shorter than this is not a gap: packets and frames do not end on the millisecond
 OUTSIDE_MS = 500  # a segment may reach this far over the edge of an interval that is recorded
-LATER = ("statements/", "film.mp4")  # in a sitting's folder: made after the seal, so package.json alone lists them
+LATER = (
+    "statements/",
+    "film.mp4",
+    "stamps.json",
+)  # in a sitting's folder: made after the seal, so package.json alone lists them
 BENIGN = frozenset({"absent", "outside", "camera_off", "muted", "not_shared", "joining", "leaving"})  # nothing to be recorded
 BLOCK = 1 << 20
+BOMB_RATIO, BOMB_BYTES = 100, 1 << 24  # no file of a package packs so well: sound, pictures and JSON of this size
 DOCUMENT_MAX_BYTES = 1 << 28  # a manifest or ledger of a day stays far below; a forged one must not fill the memory
 READ_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 
@@ -65,8 +75,13 @@ def check_code(sha256_hex: str) -> str:
 
 
 def fingerprint_of(public_key: bytes) -> str:
-    """Fingerprint of a court key: SHA-256 of the 32 raw bytes of the Ed25519 public key."""
+    """Fingerprint of a court key: SHA-256 of the raw public key (Ed25519: 32 bytes; SM2: 65 bytes, 04 x y)."""
     return hashlib.sha256(public_key).hexdigest()
+
+
+def succession_bytes(old: str, new: str, at: str) -> bytes:
+    """What both keys sign when one follows the other; `old` and `new` are raw public keys in hex."""
+    return canonical({"schema": "remote-court/succession/1", "old": old, "new": new, "at": at})
 
 
 def first_chain_hash(sitting_id: str) -> str:
@@ -142,6 +157,134 @@ def ed25519_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return (left[0] * right[2] - right[0] * left[2]) % _P == 0 and (left[1] * right[2] - right[1] * left[2]) % _P == 0
 
 
+# --- SM3 (GB/T 32905-2016) and SM2 verification (GB/T 32918.2-2016 section 7), curve of GB/T 32918.5-2017 -----------------
+
+SM2_P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+SM2_A = SM2_P - 3
+SM2_B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+SM2_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+SM2_G = (
+    0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+    0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
+)
+SM2_USER_ID = b"1234567812345678"  # the default of GM/T 0009-2012 section 10
+Affine = Optional[Tuple[int, int]]
+
+
+def sm3(data: bytes) -> bytes:
+    """SM3 of `data`; in plain Python where this interpreter's OpenSSL has none."""
+    return hashlib.new("sm3", data).digest() if "sm3" in hashlib.algorithms_available else sm3_plain(data)
+
+
+def sm3_plain(data: bytes) -> bytes:
+    """SM3, GB/T 32905-2016 section 5."""
+    mask = 0xFFFFFFFF
+
+    def rotate(x: int, n: int) -> int:
+        return (x << n % 32 | x >> (-n % 32)) & mask
+
+    v = [0x7380166F, 0x4914B2B9, 0x172442D7, 0xDA8A0600, 0xA96F30BC, 0x163138AA, 0xE38DEE4D, 0xB0FB0E4E]
+    padded = data + b"\x80" + bytes(-(len(data) + 9) % 64) + (8 * len(data)).to_bytes(8, "big")
+    for start in range(0, len(padded), 64):
+        w = [int.from_bytes(padded[at : at + 4], "big") for at in range(start, start + 64, 4)]
+        for j in range(16, 68):
+            x = w[j - 16] ^ w[j - 9] ^ rotate(w[j - 3], 15)
+            w.append(x ^ rotate(x, 15) ^ rotate(x, 23) ^ rotate(w[j - 13], 7) ^ w[j - 6])
+        a, b, c, d, e, f, g, h = v
+        for j in range(64):
+            ss1 = rotate((rotate(a, 12) + e + rotate(0x79CC4519 if j < 16 else 0x7A879D8A, j)) & mask, 7)
+            ff = a ^ b ^ c if j < 16 else a & b | a & c | b & c
+            gg = e ^ f ^ g if j < 16 else e & f | ~e & g
+            tt1 = (ff + d + (ss1 ^ rotate(a, 12)) + (w[j] ^ w[j + 4])) & mask
+            tt2 = (gg + h + ss1 + w[j]) & mask
+            a, b, c, d = tt1, a, rotate(b, 9), c
+            e, f, g, h = tt2 ^ rotate(tt2, 9) ^ rotate(tt2, 17), e, rotate(f, 19), g
+        v = [old ^ new for old, new in zip(v, (a, b, c, d, e, f, g, h))]  # noqa: B905  strict= is Python 3.10
+    return b"".join(word.to_bytes(4, "big") for word in v)
+
+
+def sm2_add(p: Affine, q: Affine) -> Affine:
+    """Sum of two points of the curve; None is the point at infinity."""
+    if p is None or q is None:
+        return q if p is None else p
+    if p[0] == q[0] and (p[1] + q[1]) % SM2_P == 0:
+        return None
+    top, bottom = (3 * p[0] * p[0] + SM2_A, 2 * p[1]) if p == q else (q[1] - p[1], q[0] - p[0])
+    slope = top * pow(bottom, -1, SM2_P) % SM2_P
+    x = (slope * slope - p[0] - q[0]) % SM2_P
+    return x, (slope * (p[0] - x) - p[1]) % SM2_P
+
+
+def sm2_multiply(scalar: int, point: Affine) -> Affine:
+    result: Affine = None
+    for bit in f"{scalar:b}":
+        result = sm2_add(result, result)
+        result = sm2_add(result, point) if bit == "1" else result
+    return result
+
+
+def sm2_digest(public_key: bytes, message: bytes, user_id: bytes = SM2_USER_ID) -> int:
+    """The e of GB/T 32918.2: SM3 of Z (user id, curve, public key) and the message. `public_key`: 04, x, y."""
+    curve = b"".join(value.to_bytes(32, "big") for value in (SM2_A, SM2_B, *SM2_G))
+    z = sm3((8 * len(user_id)).to_bytes(2, "big") + user_id + curve + public_key[1:])
+    return int.from_bytes(sm3(z + message), "big")
+
+
+def sm2_verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """True when `signature` (DER, GM/T 0009-2012 7.3) is the SM2 signature of `message` by the point `public_key`."""
+    x, y = int.from_bytes(public_key[1:33], "big"), int.from_bytes(public_key[33:], "big")
+    on_curve = x < SM2_P and y < SM2_P and (y * y - x * x * x - SM2_A * x - SM2_B) % SM2_P == 0
+    try:
+        ((tag, body),) = der_items(signature)
+        (r_tag, r_bytes), (s_tag, s_bytes) = der_items(body)
+    except ValueError:
+        return False
+    r, s = int.from_bytes(r_bytes, "big", signed=True), int.from_bytes(s_bytes, "big", signed=True)
+    if len(public_key) != 65 or public_key[0] != 4 or not on_curve or (tag, r_tag, s_tag) != (0x30, 2, 2):
+        return False
+    if signature != der(0x30, der_integer(r) + der_integer(s)) or not (0 < r < SM2_N and 0 < s < SM2_N) or r + s == SM2_N:
+        return False
+    point = sm2_add(sm2_multiply(s, SM2_G), sm2_multiply((r + s) % SM2_N, (x, y)))
+    return point is not None and (sm2_digest(public_key, message) + point[0] - r) % SM2_N == 0
+
+
+def der(tag: int, content: bytes) -> bytes:
+    """One DER value (X.690 section 8.1)."""
+    size = len(content)
+    length = bytes([size]) if size < 128 else size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag]) + (length if size < 128 else bytes([0x80 | len(length)]) + length) + content
+
+
+def der_integer(value: int) -> bytes:
+    return der(2, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+
+
+def der_items(data: bytes) -> list[tuple[int, bytes]]:
+    """The values that stand one after another in `data`, as (tag, content). Raises ValueError where they are cut or not DER."""
+    items, at = [], 0
+    while at < len(data):
+        tag, size, start = data[at], data[at + 1] if at + 1 < len(data) else -1, at + 2
+        if size >= 128:
+            start += size & 127
+            size = int.from_bytes(data[at + 2 : start], "big") if 128 < size <= 132 else -1
+        if size < 0 or start + size > len(data):
+            raise ValueError("not DER")
+        items.append((tag, data[start : start + size]))
+        at = start + size
+    return items
+
+
+def algorithm_of(public_key: bytes) -> str:
+    """Ed25519 keys are 32 bytes, SM2 keys 65 (04, x, y)."""
+    return "SM2-SM3" if len(public_key) == 65 else "Ed25519"
+
+
+def signature_holds(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """True when `signature` is that of `message` by `public_key`, in the algorithm that the key is made for."""
+    holds = sm2_verify if algorithm_of(public_key) == "SM2-SM3" else ed25519_verify
+    return holds(public_key, message, signature)
+
+
 # --- what is read: a folder or a zip ------------------------------------------------------------------------------------
 
 
@@ -165,17 +308,16 @@ class Folder:
 
     def __init__(self, root: Path, findings: Findings) -> None:
         self.root = root
-        self.names: list[str] = []
+        self.sizes: dict[str, int] = {}
         for folder, folders, files in os.walk(root):
             for name in sorted(folders + files):
                 path = Path(folder, name)
                 mode = path.lstat().st_mode
                 if not stat.S_ISDIR(mode):
                     relative = path.relative_to(root).as_posix()
-                    self.names.append(relative)
+                    self.sizes[relative] = path.lstat().st_size if stat.S_ISREG(mode) else 0
                     if not stat.S_ISREG(mode):
                         findings.add("unsafe", relative, "不是普通文件（链接或设备）/ not a regular file")
-        self.names.sort()
 
     def chunks(self, name: str) -> Iterator[bytes]:
         path = self.root / name
@@ -186,22 +328,23 @@ class Folder:
 
 
 class Zip:
-    """A package as a zip, read in place; names that reach outside, links, encryption and doubles are problems."""
+    """A package as a zip, read in place; names that reach outside, links, encryption, doubles and bombs are problems."""
 
     def __init__(self, path: Path, findings: Findings) -> None:
         self.archive = zipfile.ZipFile(path)
-        seen: set[str] = set()
+        self.sizes: dict[str, int] = {}
         for info in self.archive.infolist():
             name, raw, parts = info.filename, info.orig_filename, info.filename.split("/")
             if name.startswith("/") or ".." in parts or ":" in parts[0] or "\\" in raw or "\x00" in raw:
                 findings.add("unsafe", name, "压缩包内路径越界 / path reaches outside the package")
-            elif name in seen:
+            elif name in self.sizes:
                 findings.add("duplicate", name, "压缩包内有同名文件 / name occurs twice in the zip")
             elif stat.S_ISLNK(info.external_attr >> 16) or info.flag_bits & 1:
                 findings.add("unsafe", name, "链接或加密的条目 / link or encrypted entry")
+            elif info.file_size > max(BOMB_BYTES, BOMB_RATIO * info.compress_size):
+                findings.add("unsafe", name, f"压缩比异常（压缩炸弹）/ unpacks to {info.file_size} bytes: a zip bomb")
             elif not info.is_dir():
-                seen.add(name)
-        self.names = sorted(seen)
+                self.sizes[name] = info.file_size
 
     def chunks(self, name: str) -> Iterator[bytes]:
         with self.archive.open(name) as file:
@@ -220,6 +363,7 @@ class Report:
     problems: tuple[str, ...]
     signer_compared: bool
     summary: str
+    withheld: int = 0  # files that this package's access class may not have; each is declared with its hash
 
 
 class Package:
@@ -229,9 +373,16 @@ class Package:
         self.source, self.findings, self.key = source, findings, key
         self.signers: dict[str, str] = {}
         self.lines: list[str] = []
-        self.digests: dict[str, Digest] = {name: self._digest(name) for name in source.names}
+        self.withheld: dict[str, dict[str, Any]] = {}
+        self._digests: dict[str, Digest] = {}
 
-    def _digest(self, name: str) -> Digest:
+    def digest(self, name: str) -> Digest:
+        """Length and hashes of a file that is there, read once."""
+        if name not in self._digests:
+            self._digests[name] = self._read_digest(name)
+        return self._digests[name]
+
+    def _read_digest(self, name: str) -> Digest:
         sha256, size = hashlib.sha256(), 0
         sm3 = hashlib.new("sm3") if "sm3" in hashlib.algorithms_available else None
         try:
@@ -246,18 +397,19 @@ class Package:
 
     def read(self, name: str) -> bytes:
         """Bytes of a small file; empty (already reported) when it is missing or unreadable."""
-        size = self.digests.get(name, (0, "", ""))[0]
+        size = self.source.sizes.get(name, 0)
         if size > DOCUMENT_MAX_BYTES:
             self.findings.add("malformed", name, f"文件过大 / too large for a document: {size} bytes")
         try:
             return b"".join(self.source.chunks(name)) if 0 < size <= DOCUMENT_MAX_BYTES else b""
-        except READ_ERRORS:
+        except READ_ERRORS as error:
+            self.findings.add("unreadable", name, f"无法读取 / cannot be read ({error})")
             return b""
 
     def document(self, name: str, schema: str) -> dict[str, Any] | None:
         """A canonical JSON object of a given schema; None after reporting why not."""
         data = self.read(name)
-        if name not in self.digests:
+        if name not in self.source.sizes:
             self.findings.add("missing", name, "缺失 / missing")
             return None
         try:
@@ -270,34 +422,40 @@ class Package:
         return None
 
     def check_file(self, name: str, entry: dict[str, Any]) -> None:
-        """One listed file: is it there, and unchanged in length, SHA-256 and (where given) SM3?"""
-        found = self.digests.get(name)
-        if found is None:
+        """One listed file: is it there, and unchanged in length, SHA-256 and (where given) SM3? Or declared as withheld?"""
+        size, kept_back = self.source.sizes.get(name), self.withheld.get(name)
+        if size is None and kept_back is not None:
+            if kept_back["sha256"] != entry["sha256"]:
+                self.findings.add("withheld", name, "隐去声明的散列不符 / withheld under another hash than sealed")
+            return
+        if size is None:
             self.findings.add("missing", name, "缺失 / missing")
-        elif found[:2] != (entry["bytes"], entry["sha256"]):
-            expected = f"应为 {entry['bytes']} 字节 sha256 {entry['sha256']}"
-            self.findings.add("changed", name, f"内容被改动 / changed: {expected}，实为 {found[0]} 字节 sha256 {found[1]}")
-        elif found[2] and entry.get("sm3", found[2]) != found[2]:
-            self.findings.add("changed", name, f"SM3 不符 / SM3 differs: 应为 {entry['sm3']}，实为 {found[2]}")
+            return
+        if size != entry["bytes"]:  # not read: whoever swells a file does not make us read it
+            text = f"内容被改动 / changed: 应为 {entry['bytes']} 字节 sha256 {entry['sha256']}，实为 {size} 字节"
+            self.findings.add("changed", name, text)
+            return
+        _, sha256, sm3_hex = self.digest(name)
+        if sha256 != entry["sha256"]:
+            self.findings.add("changed", name, f"内容被改动 / changed: 应为 sha256 {entry['sha256']}，实为 {sha256}")
+        elif sm3_hex and entry.get("sm3", sm3_hex) != sm3_hex:
+            self.findings.add("changed", name, f"SM3 不符 / SM3 differs: 应为 {entry['sm3']}，实为 {sm3_hex}")
 
     def check_signature(self, signed: str, signature_name: str) -> None:
         """The signature document of a file, every field of it, and the signer against the given key."""
         document = self.document(signature_name, SIGNATURE_SCHEMA)
-        if document is None or signed not in self.digests:
+        if document is None or signed not in self.source.sizes:
             return
         try:
             public_key, signature = bytes.fromhex(document["public_key"]), bytes.fromhex(document["signature"])
             fingerprint = fingerprint_of(public_key)
-            expected = signature_document(signed.rsplit("/", maxsplit=1)[-1], self.digests[signed][1], public_key, signature)
+            expected = signature_document(signed.rsplit("/", maxsplit=1)[-1], self.digest(signed)[1], public_key, signature)
         except (KeyError, TypeError, ValueError) as error:
             self.findings.add("signature", signature_name, f"签名文件格式错误 / malformed signature ({error})")
             return
-        if document != expected or not ed25519_verify(public_key, self.read(signed), signature):
+        if document != expected or not signature_holds(public_key, self.read(signed), signature):
             text = f"签名不成立：内容或签名被改动 / signature does not match (signer {fingerprint})"
             self.findings.add("signature", signed, text)
-        if self.key is not None and fingerprint != self.key:
-            text = f"由另一把密钥签名 / signed by another key: 应为 {self.key}，实为 {fingerprint}"
-            self.findings.add("signer", signature_name, text)
         self.signers[signature_name] = fingerprint
 
     def check(self) -> None:
@@ -309,18 +467,69 @@ class Package:
         listed = {entry["path"]: entry for entry in package["files"]}
         if len(listed) != len(package["files"]):
             self.findings.add("duplicate", "package.json", "文件清单有重复 / the list of files names a file twice")
+        self.check_withheld(package, set(listed))
         for name, entry in sorted(listed.items()):
             self.check_file(name, entry)
-        for name in sorted(set(self.digests) - set(listed) - {"package.json", "package.sig.json"}):
+        for name in sorted(set(self.source.sizes) - set(listed) - {"package.json", "package.sig.json"}):
             self.findings.add("added", name, "清单之外的文件 / not in the list: added")
         hearing = package["hearing"]
         self.lines.append(f"案号 {hearing['case_number']}　{hearing['title']}　{package['court']['name']}")
         for number, sitting in enumerate(package["sittings"], start=1):
             self.check_sitting(sitting, number, hearing["id"])
         self.lines += [f"未封存的庭次 / not sealed: 第{s['ordinal']}次（{s['state']}）" for s in package["unsealed"]]
+        if self.withheld:
+            text = f"按等级隐去 {len(self.withheld)} 个文件 / {len(self.withheld)} file(s) withheld by class"
+            self.lines.append(f"{text}（本包等级 / class of this package: {package['access']}）")
+        self.check_signers()
+
+    def check_withheld(self, package: dict[str, Any], listed: set[str]) -> None:
+        """What a package of its class leaves out: only files above that class, never what proves the rest."""
+        own = CLASSES.index(package["access"])
+        for entry in package["withheld"]:
+            path = entry["path"]
+            proof = path.endswith((".sig.json", "/manifest.json", "/ledger.jsonl")) or "/" not in path
+            if (
+                path in listed
+                or path in self.source.sizes
+                or path in self.withheld
+                or proof
+                or CLASSES.index(entry["access"]) <= own
+            ):
+                self.findings.add("withheld", path, "不应隐去的文件被列为隐去 / declared as withheld and must not be")
+            self.withheld[path] = entry
+
+    def check_signers(self) -> None:
+        """One court signed everything: one key, or keys that follow one another; and the given key is among them."""
+        group = self.successors() if "keys.json" in self.source.sizes else {}
+        homes = {name: group.get(fingerprint, fingerprint) for name, fingerprint in self.signers.items()}
         signers = sorted(set(self.signers.values()))
-        if len(signers) > 1:
+        if len(set(homes.values())) > 1:
             self.findings.add("signer", "package.sig.json", f"包内签名者不一致 / several signers: {', '.join(signers)}")
+        for name, fingerprint in sorted(self.signers.items()):
+            if self.key is not None and homes[name] != group.get(self.key, self.key):
+                text = f"由另一把密钥签名 / signed by another key: 应为 {self.key}，实为 {fingerprint}"
+                self.findings.add("signer", name, text)
+        self.lines += [f"签名者 / signer {signer}" for signer in signers]
+        if len(signers) > 1 and len(set(homes.values())) == 1:
+            self.lines.append("签名密钥有交接，新旧密钥互相签认 / the keys follow one another, each signed by both")
+
+    def successors(self) -> dict[str, str]:
+        """Fingerprint → a name common to all keys that follow one another; a hand-over counts when both keys signed it."""
+        group: dict[str, str] = {}
+        document = self.document("keys.json", KEYS_SCHEMA)
+        for index, entry in enumerate(document["successions"] if document else []):
+            signed = succession_bytes(entry["old"], entry["new"], entry["at"])
+            old, new = bytes.fromhex(entry["old"]), bytes.fromhex(entry["new"])
+            signatures = bytes.fromhex(entry["old_signature"]), bytes.fromhex(entry["new_signature"])
+            if not signature_holds(old, signed, signatures[0]) or not signature_holds(new, signed, signatures[1]):
+                self.findings.add(
+                    "signature", "keys.json", f"第{index + 1}次密钥交接签名不成立 / succession is not signed by both keys"
+                )
+                continue
+            one, other = (group.get(fingerprint_of(key), fingerprint_of(key)) for key in (old, new))
+            group.update({fingerprint_of(old): one, fingerprint_of(new): one})
+            group = {fingerprint: one if home == other else home for fingerprint, home in group.items()}
+        return group
 
     def check_sitting(self, listed: dict[str, Any], number: int, hearing_id: str) -> None:
         """One sitting's folder against its own signed manifest."""
@@ -333,7 +542,7 @@ class Package:
         sitting = manifest["sitting"]
         own = f"sitting-{sitting['ordinal']}"
         stated = (listed["sitting_id"], listed["ordinal"], listed["folder"], listed["manifest_sha256"], hearing_id)
-        actual = (sitting["id"], sitting["ordinal"], own, self.digests[name][1], manifest["hearing"]["id"])
+        actual = (sitting["id"], sitting["ordinal"], own, self.digest(name)[1], manifest["hearing"]["id"])
         if stated != actual:
             self.findings.add("changed", name, f"与 package.json 所列第{number}项不符 / not the sitting listed in package.json")
         self.check_files(folder, manifest)
@@ -341,9 +550,27 @@ class Package:
         for track in manifest["tracks"]:
             check_track(self.findings, f"{name} track {track['track_id']}", track, manifest)
         self.check_showings(name, manifest)
-        entries = check_ledger(self.findings, f"{folder}ledger.jsonl", self.read(f"{folder}ledger.jsonl"), manifest)
+        ledger = self.read(f"{folder}ledger.jsonl")
+        entries = check_ledger(self.findings, f"{folder}ledger.jsonl", ledger, manifest)
         self.findings.gaps += material_gaps(manifest)
-        self.lines += sitting_lines(manifest, self.digests[name][1], entries)
+        self.lines += sitting_lines(manifest, self.digest(name)[1], entries)
+        self.check_stamps(folder, manifest, ledger)
+
+    def check_stamps(self, folder: str, manifest: dict[str, Any], ledger: bytes) -> None:
+        """The time stamps in the manifest, and those that came after the seal."""
+        name, stamps = f"{folder}manifest.json", list(manifest["stamps"])
+        later = self.document(f"{folder}stamps.json", STAMPS_SCHEMA) if f"{folder}stamps.json" in self.source.sizes else None
+        if later is not None and later["sitting_id"] != manifest["sitting"]["id"]:
+            self.findings.add("stamp", f"{folder}stamps.json", "属于另一庭次 / of another sitting")
+        stamps += later["stamps"] if later is not None else []
+        heads = chain_heads(ledger)
+        for stamp in stamps:
+            self.lines.append(check_stamp(self.findings, name, stamp, heads, self.digest(name)[1]))
+        stamped = {stamp.get("number") for stamp in stamps}
+        self.lines += [
+            f"  账本第{missing['number']}条未加盖时间戳 / not time-stamped: {missing['cause']}"
+            for missing in manifest["stamps_missing"] if missing["number"] not in stamped
+        ]  # fmt: skip
 
     def check_files(self, folder: str, manifest: dict[str, Any]) -> None:
         """Files, exhibits and transcript against the manifest; the Merkle root over all of them."""
@@ -354,7 +581,7 @@ class Package:
         for path, segment in segments.items():
             if files.get(path, {}).get("sha256") != segment["sha256"]:
                 self.findings.add("changed", folder + path, "清单与分段记录不符 / file list and segment disagree")
-        own = {n[len(folder) :] for n in self.digests if n.startswith(folder)} - set(files)
+        own = {n[len(folder) :] for n in self.source.sizes if n.startswith(folder)} - set(files)
         for path in sorted(own - {"manifest.json", "manifest.sig.json", "ledger.jsonl"}):
             if path.startswith(LATER):
                 continue
@@ -380,7 +607,7 @@ class Package:
 def signature_document(signed: str, sha256: str, public_key: bytes, signature: bytes) -> dict[str, Any]:
     """The signature file of `signed`: nothing in it that is not checked."""
     return {
-        "schema": SIGNATURE_SCHEMA, "algorithm": "Ed25519", "signed": signed,
+        "schema": SIGNATURE_SCHEMA, "algorithm": algorithm_of(public_key), "signed": signed,
         "sha256": sha256, "check_code": check_code(sha256),
         "public_key": public_key.hex(), "fingerprint": fingerprint_of(public_key), "signature": signature.hex(),
     }  # fmt: skip
@@ -470,6 +697,74 @@ def check_ledger(findings: Findings, name: str, data: bytes, manifest: dict[str,
     return number, withheld
 
 
+def chain_heads(ledger: bytes) -> dict[int, str]:
+    """Number → chain_hash of every line that can be read (check_ledger() has named the others)."""
+    heads = {}
+    for line in ledger.splitlines():
+        try:
+            entry = json.loads(line)
+            heads[entry["number"]] = entry["chain_hash"]
+        except (ValueError, KeyError, TypeError):
+            continue
+    return heads
+
+
+def stamp_info(token: bytes) -> tuple[str, bytes, str]:
+    """Policy, SHA-256 that was stamped and time (UTC) of an RFC 3161 token. Raises ValueError where it is none of them."""
+    try:
+        ((_, outer),) = der_items(token)  # ContentInfo (RFC 5652 section 3)
+        (_, kind), (_, explicit) = der_items(outer)
+        ((_, signed),) = der_items(explicit)  # SignedData (5.1)
+        _version, _digests, (_, content), *_ = der_items(signed)
+        (_, content_kind), (_, octets) = der_items(content)
+        ((_, body),) = der_items(octets)
+        ((_, info),) = der_items(body)  # TSTInfo (RFC 3161 section 2.4.2)
+        _version, (_, policy), (_, imprint), _serial, (time_tag, time), *_ = der_items(info)
+        (_, algorithm), (_, digest) = der_items(imprint)
+        (_, hash_kind), *_ = der_items(algorithm)
+    except (ValueError, TypeError) as error:
+        raise ValueError("not an RFC 3161 token") from error
+    kinds = (kind.hex(), content_kind.hex(), hash_kind.hex(), time_tag)
+    if kinds != ("2a864886f70d010702", "2a864886f70d0109100104", "608648016503040201", 0x18):  # SignedData, TSTInfo, SHA-256
+        raise ValueError("not an RFC 3161 token over SHA-256")
+    return oid_text(policy), digest, time.decode("ascii")
+
+
+def oid_text(data: bytes) -> str:
+    """An object identifier with dots (X.690 section 8.19)."""
+    arcs, value = [], 0
+    for byte in data:
+        value = value << 7 | byte & 127
+        if byte < 128:
+            arcs.append(value)
+            value = 0
+    first = min(arcs[0] // 40, 2) if arcs else 0
+    return ".".join(str(arc) for arc in (first, (arcs[0] if arcs else 0) - 40 * first, *arcs[1:]))
+
+
+def check_stamp(findings: Findings, name: str, stamp: dict[str, Any], heads: dict[int, str], manifest_sha256: str) -> str:
+    """One time stamp: what it stamps is in the record, and its token is over just that. Returns a line for people."""
+    if "number" in stamp:
+        subject, expected, stamped = f"账本第{stamp['number']}条", heads.get(stamp["number"]), stamp["chain_hash"]
+    else:
+        subject, expected, stamped = "封存清单", manifest_sha256, stamp["manifest_sha256"]
+    if stamped != expected:
+        findings.add("stamp", name, f"{subject}：时间戳所盖的散列不在记录中 / stamped hash is not in the record")
+    try:
+        policy, digest, time = stamp_info(base64.b64decode(stamp["token"], validate=True))
+    except ValueError as error:
+        findings.add("stamp", name, f"{subject}：时间戳无法读取 / token cannot be read ({error})")
+        return f"  时间戳 {subject} 无法读取"
+    if digest != hashlib.sha256(stamped.encode()).digest():
+        findings.add("stamp", name, f"{subject}：时间戳不是对该散列所盖 / token is over something else")
+    if (policy == SIMULATED_POLICY) != stamp["simulated"]:
+        findings.add("stamp", name, f"{subject}：模拟时间戳的标注不符 / simulator not labelled as what it is")
+    note = "模拟时间戳（演示），不具证明力 / SIMULATOR, proves no time"
+    if policy != SIMULATED_POLICY:
+        note = "机构签名未在此核验，用 openssl ts -verify 核验 / authority's signature is not checked here"
+    return f"  时间戳 {subject} {time}（UTC）{stamp['authority']}：{note}"
+
+
 def material_gaps(manifest: dict[str, Any]) -> list[str]:
     """Declared gaps that are not simply a person's absence or own switch."""
     people = {p["id"]: f"{p['label']} {p['name']}" for p in manifest["people"]}
@@ -511,11 +806,11 @@ def verify(path: Path, key: str | None = None) -> Report:
         raise Unusable(f"路径不存在 / no such path: {path}")
     findings = Findings()
     lines: list[str] = []
+    package = None
     try:
         package = Package(Folder(path, findings) if path.is_dir() else Zip(path, findings), findings, wanted)
         lines = package.lines
         package.check()
-        lines += [f"签名者 / signer {s}" for s in sorted(set(package.signers.values()))]
     except zipfile.BadZipFile as error:
         findings.add("unreadable", path.name, f"不是完整的 zip 文件 / not a whole zip file ({error})")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
@@ -525,7 +820,8 @@ def verify(path: Path, key: str | None = None) -> Report:
     lines += [f"声明的中断 / declared gap: {gap}" for gap in findings.gaps]
     if wanted is None:
         lines.append("未提供密钥指纹，签名者未比对 / signer not compared: no key was given")
-    return Report(not problems, verdict, problems, wanted is not None, "\n".join(lines))
+    withheld = len(package.withheld) if package is not None else 0
+    return Report(not problems, verdict, problems, wanted is not None, "\n".join(lines), withheld)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,13 +8,17 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
+from storage.append_only import check_append_only
 from storage.database import Database
 
 _MIGRATION_LOCK = 0x436F757274  # any number, the same for every process of this program
 
 
 async def migrate(database_url: str) -> None:
-    """Apply every missing migration in one transaction; several processes may call it at once. Creates an SQLite file."""
+    """Apply every missing migration in one transaction; several processes may call it at once. Creates an SQLite file.
+
+    Raises NotAppendOnly, and then nothing is changed, where the database would let the record be rewritten.
+    """
     database = Database(database_url)
     try:
         if database.is_sqlite and database.url.database:
@@ -32,3 +36,4 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    check_append_only(connection)

@@ -1,17 +1,34 @@
-"""The jobs role: seals closed sittings and verifies sealed ones; reads stores only, never a spool."""
+"""The jobs role: seals closed sittings, verifies sealed ones, has ledgers time-stamped; reads stores only, never a spool."""
 
 from __future__ import annotations
 
-from court.roles.shared import shared
+import asyncio
+
+from court.roles.shared import Shared, shared
 from court.settings import Settings
 from record.jobs import handlers
 from record.keys import court_key
+from record.orders import REWRAP, Rewrapper
 from record.seal import SealSettings
+from record.simulated_tsa import SimulatedTimeStamper
+from record.stamping import Stamper, watch_running
+from record.timestamps import HttpTimeStamper, TimeStamper, trusted_certificates
 from storage.queue import run_worker
 
 
 async def main(settings: Settings) -> None:
-    async with shared(settings) as parts:
-        key = court_key(settings.keys_dir)
-        work = handlers(parts.database, parts.stores.objects(), key, parts.clock, SealSettings(timezone=settings.tz))
-        await run_worker(parts.database, work, parts.clock, parts.wake)
+    async with shared(settings) as parts, asyncio.TaskGroup() as tasks:
+        key, objects = court_key(settings.keys_dir, settings.signature), parts.stores.objects()
+        stamper = Stamper(parts.database, objects, time_stamper(parts), parts.clock)
+        work = handlers(parts.database, objects, key, parts.clock, SealSettings(timezone=settings.tz), stamper)
+        work = {**work, REWRAP: Rewrapper(parts.database, parts.stores.keys, parts.clock).rewrap}
+        tasks.create_task(watch_running(stamper))
+        tasks.create_task(run_worker(parts.database, work, parts.clock, parts.wake))
+
+
+def time_stamper(parts: Shared) -> TimeStamper:
+    """The authority of the settings, or the simulator."""
+    settings = parts.settings
+    if settings.tsa_cert is None:
+        return SimulatedTimeStamper(settings.keys_dir, parts.clock)
+    return HttpTimeStamper(settings.tsa_url, trusted_certificates(settings.tsa_cert.read_bytes()))
