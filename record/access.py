@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from hearing import events as law
 from hearing.access import AccessClass, may_have, strictest
 from hearing.ledger import Recorded
 from hearing.model import Keeping, Part
 from record.course import Course, Interval, ShownPage, intervals
-from record.lines import Line
 from record.model import AccessOrder, Segment
 
 SLACK_MS = 100
@@ -22,6 +22,21 @@ SLACK_MS = 100
 
 ALWAYS_TOLD = law.MoveEvent | law.StageEntered | law.PartEvent | law.ParticipantEntered | law.ParticipantLeft | law.GapRecorded
 """Facts that everybody of the case learns: that there was a part, by what ruling, and what is missing of the record."""
+
+
+class TimedLine(Protocol):
+    """What must be known of a line: record.lines.Line, or its form on the wire."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def participant_id(self) -> str | None: ...
+    @property
+    def t0_ms(self) -> int: ...
+    @property
+    def t1_ms(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +83,7 @@ class Classes:
         """The class of what the whole courtroom shows (a page, a shared screen, a picture of all) in [t0, t1)."""
         return strictest([AccessClass.PARTIES, *self._parts(t0_ms, t1_ms), *self._ordered("", t0_ms, t1_ms)])
 
-    def of_line(self, line: Line) -> AccessClass:
+    def of_line(self, line: TimedLine) -> AccessClass:
         """Speech by its time and track; acts and notes by their ledger entry."""
         if line.kind == "speech":
             track_id = f"{line.participant_id}-audio"

@@ -11,10 +11,14 @@ from collections.abc import Iterable
 
 import socketio
 
+from hearing.access import clearance, may_have
 from hearing.audience import Place, place_of
 from hearing.model import BENCH, Hearing, Participant, ParticipantId, Sitting, SittingId
 from hearing.service import Outcome
 from hearing.states import OVER
+from record.access import Classes
+from record.course import course_of
+from record.store import orders_of
 from signaling import protocol
 from signaling.courts import CourtNames
 from signaling.history import Histories, Line, marks_of
@@ -78,11 +82,22 @@ class Broadcast:
         await self.send_to(sitting.id, readers, CaptionAdded(caption=line.view))
 
     async def lines(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, speech: Iterable[Line]) -> list[Line]:
-        """All lines this viewer may read, in record order: acts and notes from the ledger among the speech given."""
+        """All lines this viewer may read, in record order: acts and notes from the ledger among the speech given.
+
+        During the sitting by having been there; afterwards, beside that, by the class of each (S21).
+        """
         marks = marks_of(await self._parts.exhibits.list(hearing.id))
         history = await self._histories.of(hearing, sitting)
         lines = [*history.acts(hearing, marks), *speech]
-        return sorted((line for line in lines if history.may_read(viewer, line)), key=lambda line: line.from_at)
+        readable = sorted((line for line in lines if history.may_read(viewer, line)), key=lambda line: line.from_at)
+        course = course_of(history.entries, self._parts.clock.now()) if sitting.state in OVER else None
+        if course is None:
+            return readable
+        person = hearing.participant(viewer)
+        async with self._parts.database.read() as connection:
+            classes = Classes(course, await orders_of(connection, sitting.id))
+        holder = clearance(person.role if person else None)
+        return [line for line in readable if may_have(holder, classes.of_line(line.view))]
 
     async def send(self, sitting_id: SittingId, receiver: ParticipantId, message: Message) -> None:
         """One event to one person."""

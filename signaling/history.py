@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from evidence.model import Exhibit
 from hearing import store
 from hearing.audience import Place, places
+from hearing.events import PartBegan
 from hearing.ledger import Recorded as Entry
 from hearing.ledger import read_entry
 from hearing.model import ExhibitId, Hearing, ParticipantId, Sitting, SittingId
@@ -25,6 +26,8 @@ from signaling.protocol import CaptionView
 from storage.database import Database
 from transcripts.model import Utterance
 
+JUST_BEFORE = timedelta(microseconds=1)
+"""Who has to leave for a part of the sitting still hears that it begins, and why."""
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -71,7 +74,8 @@ class History:
                 opened_at = self.sitting.opened_at or entry.at
                 line = line_of_entry(entry, self.sitting.id, opened_at, hearing, marks)
                 if line is not None:
-                    yield Line(entry.at, entry.at, caption_view(line))
+                    told_at = entry.at - JUST_BEFORE if isinstance(entry.event, PartBegan) else entry.at
+                    yield Line(told_at, told_at, caption_view(line))
 
 
 class Histories:
