@@ -1,10 +1,10 @@
-"""Check a sealed sitting where it is stored: signature, chain, intervals and files against the manifest (A10, thin)."""
+"""Check a sealed sitting where it is stored: signature, chain, intervals and files against the manifest (A10)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,23 +17,24 @@ from record.verify import (
     check_intervals,
     check_ledger,
     check_track,
-    ed25519_verify,
     fingerprint_of,
     material_gaps,
+    signature_holds,
 )
+from storage.data_keys import KeyDestroyed
 from storage.objects import ObjectMissing, ObjectStore, StorageError, manifest_key, segment_key, signature_key
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Outcome for one sealed sitting. `deep`: every stored byte was read and hashed; else files were looked for only."""
+    """Outcome for one sealed sitting. `destroyed`: objects whose key was destroyed by ruling, a declared gap."""
 
     manifest: dict[str, Any]
     manifest_sha256: str
     fingerprint: str
     problems: tuple[str, ...]
     gaps: tuple[str, ...]
-    deep: bool
+    destroyed: tuple[str, ...] = ()
 
     @property
     def check_code(self) -> str:
@@ -68,8 +69,11 @@ def ledger_lines(material: Material, entries: int) -> bytes:
     return b"".join(canonical(package_line(sealed)) + b"\n" for sealed in material.ledger[:entries])
 
 
-async def check_sitting(material: Material, store: ObjectStore, *, deep: bool) -> Checked:
-    """Check a sealed sitting; raises StorageError when the store cannot be read at all."""
+async def check_sitting(material: Material, store: ObjectStore, *, contents: Mapping[str, str] | None = None) -> Checked:
+    """Check a sealed sitting; raises StorageError when the store cannot be read at all.
+
+    `contents`: object key → SHA-256 of everything that was just read whole (record.heal); without, files are looked for only.
+    """
     findings = Findings()
     court_id, sitting_id = material.sitting.court_id, material.sitting.id
     data = await _get(store, manifest_key(court_id, sitting_id), findings)
@@ -79,14 +83,15 @@ async def check_sitting(material: Material, store: ObjectStore, *, deep: bool) -
         findings.add("changed", "manifest.json", "封存清单与封存时的散列不符 / differs from what was sealed")
     fingerprint = _signer(data, signature, findings)
     manifest: dict[str, Any] = {}
+    destroyed: list[str] = []
     try:
         manifest = json.loads(data)
         _check_contents(material, manifest, findings)
-        await _check_objects(material, manifest, store, findings, deep=deep)
+        destroyed = await _check_objects(material, manifest, store, findings, contents)
     except (ValueError, KeyError, TypeError) as error:
         findings.add("malformed", "manifest.json", f"清单无法读取 / cannot be read ({error!r})")
     gaps = tuple(material_gaps(manifest)) if not findings.problems else ()
-    return Checked(manifest, sha256, fingerprint, tuple(findings.problems), gaps, deep)
+    return Checked(manifest, sha256, fingerprint, tuple(findings.problems), gaps, tuple(destroyed))
 
 
 async def _get(store: ObjectStore, key: str, findings: Findings) -> bytes:
@@ -102,7 +107,7 @@ def _signer(data: bytes, signature: bytes, findings: Findings) -> str:
     try:
         document = json.loads(signature)
         public_key = bytes.fromhex(document["public_key"])
-        genuine = ed25519_verify(public_key, data, bytes.fromhex(document["signature"]))
+        genuine = signature_holds(public_key, data, bytes.fromhex(document["signature"]))
     except (ValueError, KeyError, TypeError):
         public_key, genuine = b"", False
     if not genuine:
@@ -119,17 +124,29 @@ def _check_contents(material: Material, manifest: dict[str, Any], findings: Find
 
 
 async def _check_objects(
-    material: Material, manifest: dict[str, Any], store: ObjectStore, findings: Findings, *, deep: bool
-) -> None:
-    prefix = f"courts/{material.sitting.court_id}/"
-    present = set() if deep else {key async for key in store.list(f"{prefix}sittings/{material.sitting.id}/")}
+    material: Material, manifest: dict[str, Any], store: ObjectStore, findings: Findings, contents: Mapping[str, str] | None
+) -> list[str]:
+    """Every file of the manifest; returns those that nobody can read any more by ruling."""
+    base = f"courts/{material.sitting.court_id}/sittings/{material.sitting.id}/"
+    present = {key async for key in store.list(base)} if contents is None else set(contents)
+    destroyed = []
     for path, key, sha256 in stored_keys(material, manifest):
-        if not deep and (key in present or path.startswith("exhibits/")):
+        if key in present and contents is not None and contents[key] != sha256:
+            findings.add("changed", path, f"内容被改动 / changed: 应为 {sha256}，实为 {contents[key]}")
+        elif key in present or (contents is None and path.startswith("exhibits/")):
             continue
-        try:
-            stored = await store.stat(key)
-        except StorageError:
+        elif await _is_destroyed(store, key):
+            destroyed.append(path)
+        else:
             findings.add("missing", path, "缺失或无法读取 / missing or unreadable in the store")
-            continue
-        if stored.sha256 != sha256:
-            findings.add("changed", path, f"内容被改动 / changed: 应为 {sha256}，实为 {stored.sha256}")
+    return destroyed
+
+
+async def _is_destroyed(store: ObjectStore, key: str) -> bool:
+    try:
+        await store.get(key, start=0, end=1)
+    except KeyDestroyed:
+        return True
+    except StorageError:
+        pass
+    return False

@@ -81,13 +81,6 @@ async def last_line_at(connection: AsyncConnection, sitting_id: str) -> datetime
     return aware(newest) if newest else None
 
 
-async def last_verification(connection: AsyncConnection, sitting_id: str) -> tuple[str, str] | None:
-    """State and problem text of the newest verify job of a sitting."""
-    query = select(jobs.c.state, jobs.c.problem).where(_job_of("verify", sitting_id)).order_by(jobs.c.id.desc()).limit(1)
-    row = (await connection.execute(query)).one_or_none()
-    return (row.state, row.problem) if row else None
-
-
 def _job_of(kind: str, sitting_id: str) -> ColumnElement[bool]:
     return and_(jobs.c.kind == kind, jobs.c.payload["sitting_id"].as_string() == sitting_id)
 

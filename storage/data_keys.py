@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.clock import SystemClock
 from storage.database import Database
-from storage.envelope import Algorithm, DataKey
-from storage.key_ring import KeyRing, Wrapped
+from storage.envelope import Algorithm, Damaged, DataKey
+from storage.key_ring import KeyRing, UnknownKey, Wrapped
 from storage.objects import ObjectExists, ObjectMissing, StoreUnavailable
 from storage.tables import data_keys
 
@@ -51,6 +51,14 @@ class Destroyed:
     content_sha256: str
     destroyed_at: datetime
     ruling: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unopened:
+    """An object whose key does not open: its wrapping key is not here, or its row was changed."""
+
+    object_key: str
+    reason: str
 
 
 class DataKeys:
@@ -128,13 +136,13 @@ class DataKeys:
                 raise ObjectMissing(object_key)
             await self._wrap_anew(connection, row, key_class)
 
-    async def under(self, prefix: str, after: str = "", limit: int = 100) -> list[KeptObject | Destroyed]:
-        """Stored objects whose key begins with `prefix`, in order, behind `after`; also those whose key was destroyed."""
+    async def under(self, prefix: str, after: str = "", limit: int = 100) -> list[KeptObject | Destroyed | Unopened]:
+        """Stored objects whose key begins with `prefix`, in order, behind `after`; also those that nobody can open."""
         async with self._reading() as connection:
             wanted = _c.object_key.startswith(prefix, autoescape=True) & _c.stored_at.is_not(None) & (_c.object_key > after)
             rows = await connection.execute(select(data_keys).where(wanted).order_by(_c.object_key).limit(limit))
             found = list(rows.mappings())
-        return [self._opened(row) if row["wrapped"] is not None else _destroyed(row) for row in found]
+        return [self._any(row) for row in found]
 
     async def count(self, prefix: str, after: str = "") -> int:
         """How many objects under() would give in all."""
@@ -187,6 +195,14 @@ class DataKeys:
             "stored_at": None,
         }  # fmt: skip
 
+    def _any(self, row: RowMapping) -> KeptObject | Destroyed | Unopened:
+        try:
+            return self._opened(row)
+        except KeyDestroyed:
+            return Destroyed(row["object_key"], row["content_sha256"], row["destroyed_at"], row["ruling"])
+        except (UnknownKey, Damaged) as error:
+            return Unopened(row["object_key"], error.code)
+
     def _opened(self, row: RowMapping) -> KeptObject:
         if row["wrapped"] is None:
             raise KeyDestroyed(row["object_key"])
@@ -219,10 +235,6 @@ def _database_errors() -> Iterator[None]:
         raise StoreUnavailable("another writer was first") from error
     except (DBAPIError, TimeoutError, ConnectionError) as error:
         raise StoreUnavailable("database") from error
-
-
-def _destroyed(row: RowMapping) -> Destroyed:
-    return Destroyed(row["object_key"], row["content_sha256"], row["destroyed_at"], row["ruling"])
 
 
 async def _row(connection: AsyncConnection, object_key: str, *, lock: bool = False) -> RowMapping | None:

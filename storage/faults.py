@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import func, insert, select, update
@@ -34,6 +34,7 @@ class OpenFault:
     object_key: str
     store: str
     fault: Fault
+    noticed_at: datetime
 
 
 class FaultWatch(Watch):
@@ -97,7 +98,8 @@ async def open_faults(connection: AsyncConnection, after_id: str = "", limit: in
     """Faults that wait, oldest first, behind the one with this id."""
     query = select(copy_faults).where(_c.healed_at.is_(None), _c.id > after_id).order_by(_c.id).limit(limit)
     return [
-        OpenFault(row.id, row.court_id, row.object_key, row.store, Fault(row.fault)) for row in await connection.execute(query)
+        OpenFault(row.id, row.court_id, row.object_key, row.store, Fault(row.fault), row.noticed_at)
+        for row in await connection.execute(query)
     ]
 
 

@@ -29,7 +29,7 @@ from record.seal import Sealer, SealSettings
 from storage import tables as t
 from storage.database import Database
 from storage.folder import FolderStore
-from storage.objects import segment_key
+from storage.objects import ObjectStore, segment_key
 
 OPENED_AT = datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)
 COURT, HEARING, SITTING = "court_1", HearingId("hear_1"), SittingId("sit_1")
@@ -66,7 +66,7 @@ class Case:
     """An open database and store with the hearing in them."""
 
     database: Database
-    objects: FolderStore
+    objects: ObjectStore
     key: CourtKey
     clock: SetClock
     registry: ExhibitRegistry
