@@ -99,6 +99,10 @@ class Classes:
         ordered = [] if t_ms is None else self._ordered("", t_ms, t_ms)
         return strictest([AccessClass.PARTIES, *map(class_of_interval, inside), *ordered])
 
+    def of_made(self, made_as: AccessClass) -> AccessClass:
+        """A file made of the whole sitting (a form of the transcript, the film) before the orders of today."""
+        return strictest([made_as, *(order.access for order in self.orders)])
+
     def of_showing(self, shown: ShownPage) -> AccessClass:
         return self.of_stretch(shown.t0_ms, shown.t1_ms)
 

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy import insert, select
 
-from hearing.access import AccessClass, strictest
+from hearing.access import AccessClass
 from hearing.errors import InvalidField, NotNow, NotPermitted, UnknownId
 from hearing.model import Actor, Hearing, ParticipantId, Role, SittingState
 from hearing.scene import bounded_text
@@ -67,10 +67,19 @@ class Orders:
             judge = _presiding(material.hearing, actor)
             now = self._clock.now()
             order = _checked(material, new, judge, self._clock)
-            row = {"id": new_id("ord"), "court_id": material.sitting.court_id, "sitting_id": sitting_id, "ordered_by": judge}
+            row: dict[str, object] = {
+                "id": new_id("ord"),
+                "court_id": material.sitting.court_id,
+                "sitting_id": sitting_id,
+                "ordered_by": judge,
+            }
             row |= {"track_id": order.track_id, "t0_ms": order.t0_ms, "t1_ms": order.t1_ms, "access": order.access.value}
             await connection.execute(insert(access_orders).values(**row, ruling=order.ruling, at=order.at))
-            trace = {"court_id": material.sitting.court_id, "hearing_id": material.hearing.id, "session_subject": subject}
+            trace: dict[str, object] = {
+                "court_id": material.sitting.court_id,
+                "hearing_id": material.hearing.id,
+                "session_subject": subject,
+            }
             trace |= {"what": "seal", "ip": actor.ip, "at": now, "sitting_id": sitting_id}
             await connection.execute(insert(access_log).values(**trace, t0_ms=order.t0_ms, t1_ms=order.t1_ms))
             await enqueue(connection, REWRAP, {"sitting_id": sitting_id}, material.sitting.court_id, now)
@@ -145,12 +154,11 @@ def _classes_of_objects(material: Material, kept_as: dict[str, str], clock: Cloc
         return
     classes = Classes(course, material.orders)
     segments = {segment.object_key: classes.of_segment(segment) for segment in material.segments}
-    whole = strictest([classes.of_stretch(0, course.end_ms), *segments.values()])
     for object_key in sorted(kept_as):
         if object_key in segments:
             yield object_key, segments[object_key]
         elif object_key.removeprefix(_folder(material)).startswith(MADE_OF_ALL):
-            yield object_key, strictest([AccessClass(kept_as[object_key]), whole])
+            yield object_key, classes.of_made(AccessClass(kept_as[object_key]))
 
 
 def _folder(material: Material) -> str:
