@@ -22,11 +22,14 @@ from hearing.model import (
     Difficulty,
     ExhibitId,
     HandReason,
+    Keeping,
+    Part,
     ParticipantId,
     Sitting,
     SittingState,
     Stage,
 )
+from hearing.parts import KEEPINGS, kept, takes_part
 from hearing.procedure import decide, evolve, replay
 from hearing.states import HEARD, LIVE, OVER
 from tests.courts import EXHIBITS, NINE, a_hearing, a_sitting, actor
@@ -39,7 +42,8 @@ anybody = st.sampled_from([*PEOPLE, ParticipantId("nobody")])
 commands: st.SearchStrategy[c.Command] = st.one_of(
     st.sampled_from([c.OpenLobby(), c.OpenSitting(), c.Adjourn(), c.Resume(), c.MuteAll(), c.OpenFloor(), c.WithdrawExhibit()]),
     st.sampled_from([c.Enter(), c.Enter(), c.Enter(), c.Leave(), c.Leave("lost"), c.LowerHand(), c.SuspendForFault("fault")]),
-    st.sampled_from([c.Close(), c.Cancel()]),
+    st.sampled_from([c.Close(), c.Cancel(), c.EndPart()]),
+    st.builds(c.BeginPart, st.sampled_from(Part), st.just("裁定"), st.none() | st.sampled_from(Keeping)),
     st.builds(c.GoToStage, st.sampled_from(Stage)),
     st.builds(c.GiveFloor, anybody),
     st.builds(c.MuteParticipant, anybody),
@@ -82,12 +86,14 @@ def check_grants(sitting: Sitting, table: GrantTable) -> None:
     for grant in table.grants:
         assert sitting.state in HEARD
         recorded = grant.receivers & {RECORDER, TAP}
-        assert bool(recorded) == (sitting.state is SittingState.IN_SESSION)
+        assert bool(recorded) == (kept(sitting) is not Keeping.NONE)
+        assert sitting.state is SittingState.IN_SESSION or not recorded
         assert TAP not in grant.receivers or grant.kind is Kind.AUDIO
         assert grant.source not in grant.receivers
         for person in {grant.source, *grant.receivers} - {RECORDER, TAP}:
             assert person in sitting.present
             assert person not in sitting.excluded
+            assert takes_part(sitting.part, roles[person])
             if roles[person] in ISOLATED_UNTIL_CALLED:
                 assert person in sitting.called
                 assert person not in sitting.dismissed
@@ -96,6 +102,8 @@ def check_grants(sitting: Sitting, table: GrantTable) -> None:
             assert sitting.floor in (None, grant.source) or roles[grant.source] in BENCH
     if sitting.state not in LIVE:
         assert not table.members
+    assert sitting.keeping in KEEPINGS[sitting.part]
+    assert sitting.part is Part.OPEN or sitting.state in {SittingState.IN_SESSION, SittingState.TECH_SUSPENDED}
 
 
 def check_screen_and_cameras(sitting: Sitting) -> None:
