@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from evidence.integrity import ACCEPTED
 from evidence.model import Exhibit
+from hearing.access import AccessClass, may_have
 from hearing.model import PANEL, Role
 from hearing.timeline import iso_utc
+from record.access import Classes
 from record.course import Course, intervals, screens, showings, stages
+from record.forms import TRANSCRIPT, Form
 from record.gaps import gaps_of, owed_tracks
 from record.model import Material, Segment
 from record.verify import BENIGN, MANIFEST_SCHEMA, canonical, first_chain_hash, merkle_root
@@ -18,15 +21,6 @@ Json = dict[str, object]
 Stamps = tuple[Sequence[Json], Sequence[Json]]
 """Time stamps of the ledger so far, and those that could not be had (stamping.Stamper.at_sealing)."""
 NO_STAMPS: Stamps = ((), ())
-
-
-@dataclass(frozen=True, slots=True)
-class SealedFile:
-    """A file that is made when the record is sealed (the transcript's forms); `path` is inside the sitting's folder."""
-
-    path: str
-    bytes: int
-    sha256: str
 
 
 def segment_path(segment: Segment) -> str:
@@ -42,20 +36,19 @@ def exhibit_path(exhibit: Exhibit) -> str:
 def build(
     material: Material,
     course: Course,
-    transcript: Mapping[str, SealedFile],
-    lines: int,
+    forms: Sequence[Form],
     timezone: str,
     stamps: Stamps = NO_STAMPS,
 ) -> Json:
-    """The manifest of a closed sitting. `transcript` holds transcript.json and its other forms, by path."""
-    tracks = material.tracks()
+    """The manifest of a closed sitting, as every party may read it: what is stricter stands in forms of its own class."""
+    tracks, classes = material.tracks(), Classes(course, material.orders)
     gaps = [
         gap
         for track_id in sorted({*tracks, *owed_tracks(course, material.hearing)})
         for gap in gaps_of(course, material.hearing, material.cover(track_id, tracks.get(track_id, [])))
     ]
-    files = [{"path": segment_path(s), "bytes": s.bytes, "sha256": s.sha256} for s in material.segments]
-    files += [asdict(file) for file in transcript.values()]
+    files = [_file(segment_path(s), s.bytes, s.sha256, classes.of_segment(s)) for s in material.segments]
+    files += [_file(form.path, len(form.data), form.sha256, form.access) for form in forms]
     exhibits = [_exhibit(exhibit) for exhibit in material.exhibits]
     return {
         "schema": MANIFEST_SCHEMA,
@@ -70,24 +63,30 @@ def build(
         "tracks": [_track(material, track_id, segments) for track_id, segments in tracks.items()],
         "gaps": [asdict(gap) for gap in gaps],
         "exhibits": exhibits,
-        "showings": _showings(material, course),
-        "screens": [asdict(shared) for shared in screens(course)],
-        "transcripts": _transcripts(material, transcript, lines),
+        **_shown(material, course, classes),
+        "transcripts": _transcripts(material, forms),
         "ledger": _ledger(material),
-        **{"stamps": list(stamps[0]), "stamps_missing": list(stamps[1])},
+        "stamps": list(stamps[0]), "stamps_missing": list(stamps[1]),
         "files": sorted(files, key=lambda file: str(file["path"])),
         "merkle_root": merkle_root((str(f["path"]), str(f["sha256"])) for f in (*files, *exhibits)),
         "totals": _totals(course, tracks, [(gap.t1_ms - gap.t0_ms) for gap in gaps if gap.cause not in BENIGN]),
     }  # fmt: skip
 
 
-def _transcripts(material: Material, forms: Mapping[str, SealedFile], lines: int) -> list[Json]:
-    draft, said_by = forms["transcript.json"], (utterance.engine for utterance in material.utterances)
+def _file(path: str, size_bytes: int, sha256: str, access: AccessClass) -> Json:
+    return {"path": path, "bytes": size_bytes, "sha256": sha256, "access": access}
+
+
+def _transcripts(material: Material, forms: Sequence[Form]) -> list[Json]:
+    """The drafts, the parties' first; engines are named once for all."""
+    said_by = (utterance.engine for utterance in material.utterances)
+    engines = list(dict.fromkeys(f"{engine.name} {engine.model} {engine.model_sha256}" for engine in said_by))
     return [
         {
-            "version": 1, "kind": "machine_draft", "path": draft.path, "sha256": draft.sha256, "lines": lines,
-            "engines": list(dict.fromkeys(f"{engine.name} {engine.model} {engine.model_sha256}" for engine in said_by)),
+            "version": 1, "kind": "machine_draft", "path": form.path, "sha256": form.sha256, "lines": form.lines,
+            "access": form.access, "engines": engines,
         }
+        for form in forms if form.path.endswith(TRANSCRIPT)
     ]  # fmt: skip
 
 
@@ -147,9 +146,15 @@ def _exhibit(exhibit: Exhibit) -> Json:
     }  # fmt: skip
 
 
-def _showings(material: Material, course: Course) -> list[Json]:
+def _shown(material: Material, course: Course, classes: Classes) -> Json:
+    """Pages and screens on everybody's screen, as far as the parties may know; the rest stands in the annexes."""
     hashes = {exhibit.id: exhibit.sha256 for exhibit in material.exhibits}
-    return [asdict(shown) | {"sha256": hashes[shown.exhibit_id]} for shown in showings(course)]
+    pages = [page for page in showings(course) if may_have(AccessClass.PARTIES, classes.of_showing(page))]
+    shared = [one for one in screens(course) if may_have(AccessClass.PARTIES, classes.of_stretch(one.t0_ms, one.t1_ms))]
+    return {
+        "showings": [asdict(page) | {"sha256": hashes[page.exhibit_id]} for page in pages],
+        "screens": [asdict(one) for one in shared],
+    }
 
 
 def _ledger(material: Material) -> Json:

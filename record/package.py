@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import stat
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,22 +14,21 @@ from typing import Any
 
 import structlog
 
-from hearing.errors import NotNow, UnknownId
+from hearing.access import AccessClass, may_have
+from hearing.errors import NotNow, NotPermitted, UnknownId
 from hearing.timeline import Clock, iso_utc, local_date_time, whole_ms
 from record import store
 from record import verify as verifier
-from record.check import ledger_lines, stored_keys
 from record.extras import EXTRAS
 from record.keys import CourtKey
-from record.manifest import exhibit_path
 from record.model import Material
-from record.package_items import Item, folder_of, made
+from record.package_items import Item, exhibit_items, folder_of, made, sitting_items
 from record.signing import signature_bytes
 from record.verify import PACKAGE_SCHEMA, canonical
 from storage.clock import SystemClock
 from storage.database import Database
 from storage.ids import new_id
-from storage.objects import InvalidKey, ObjectMissing, ObjectStore, manifest_key, signature_key
+from storage.objects import InvalidKey, ObjectMissing, ObjectStore
 
 _log = structlog.get_logger(__name__)
 _CLOCK = SystemClock()
@@ -83,49 +81,56 @@ class Plan:
         return sum(item.size_bytes for item in self.items)
 
 
-async def plan_package(database: Database, objects: ObjectStore, key: CourtKey, hearing_id: str, clock: Clock = _CLOCK) -> Plan:
-    """What the package of a hearing holds now. Raises UnknownId, or NotNow (record_not_sealed) when no sitting is sealed."""
+async def plan_package(
+    database: Database,
+    objects: ObjectStore,
+    key: CourtKey,
+    hearing_id: str,
+    clock: Clock = _CLOCK,
+    holder: AccessClass = AccessClass.SEALED,
+) -> Plan:
+    """What the package of a hearing holds now for who is cleared for `holder` (SEALED: the whole record).
+
+    Raises UnknownId, NotNow (record_not_sealed) when no sitting is sealed, NotPermitted for who has less than the parties.
+    """
+    if not may_have(holder, AccessClass.PARTIES):
+        raise NotPermitted("旁听人员、证人等不能下载庭审记录包。")
     async with database.read() as connection:
-        found = [
-            await store.material_of(connection, sitting_id) for sitting_id in await store.sitting_ids(connection, hearing_id)
-        ]
-        later = [
-            item for material in found if material and material.sitting.sealed_manifest_sha256
-            for extra in EXTRAS for item in await extra(connection, material)
+        materials = [
+            material for sitting_id in await store.sitting_ids(connection, hearing_id)
+            if (material := await store.material_of(connection, sitting_id)) is not None
         ]  # fmt: skip
-    materials = [material for material in found if material is not None]
+        sealed = [material for material in materials if material.sitting.sealed_manifest_sha256]
+        later = [item for material in sealed for extra in EXTRAS for item in await extra(connection, material)]
     if not materials:
         raise UnknownId("没有这个庭审。", field="hearing_id")
-    sealed = [material for material in materials if material.sitting.sealed_manifest_sha256]
     if not sealed:
         raise NotNow("庭审记录尚未封存，闭庭后稍候即可下载。", code="record_not_sealed")
-    made_at, items, listed = whole_ms(clock.now()), [], []
-    for material in sealed:
-        folder = folder_of(material)
-        items += await _sitting_items(objects, material, folder)
-        listed.append(_listed(material, folder))
-    items += later
-    items += _exhibit_items(sealed[-1], {item.path for item in items})
-    if key.lineage:
-        items.append(made("keys.json", key.lineage))
+    made_at = whole_ms(clock.now())
+    items = [item for material in sealed for item in await sitting_items(objects, material, holder)] + later
+    items += exhibit_items(sealed[-1], {item.path for item in items})
     items += [made("verify.py", _VERIFIER), made("说明.txt", _how_to(sealed[0], key, made_at))]
-    unsealed = [
-        {"sitting_id": m.sitting.id, "ordinal": m.sitting.ordinal, "state": m.sitting.state}
-        for m in materials if m not in sealed
-    ]  # fmt: skip
-    document = canonical(_document(sealed[0], listed, unsealed, items, made_at))
-    items += [made("package.json", document), made("package.sig.json", signature_bytes(key, "package.json", document))]
-    return Plan(hearing_id, made_at, tuple(items))
+    items += [made("keys.json", key.lineage)] if key.lineage else []
+    kept = [item for item in items if may_have(holder, AccessClass(item.access))]
+    document = canonical(_document(materials, holder, kept, [item for item in items if item not in kept], made_at))
+    kept += [made("package.json", document), made("package.sig.json", signature_bytes(key, "package.json", document))]
+    return Plan(hearing_id, made_at, tuple(kept))
 
 
 async def export_hearing(
-    database: Database, objects: ObjectStore, key: CourtKey, hearing_id: str, out_dir: Path, clock: Clock = _CLOCK
+    database: Database,
+    objects: ObjectStore,
+    key: CourtKey,
+    hearing_id: str,
+    out_dir: Path,
+    clock: Clock = _CLOCK,
+    holder: AccessClass = AccessClass.SEALED,
 ) -> Path:
     """Write the package as a folder and return it; it appears whole or not at all.
 
     Raises FileExistsError when `out_dir` is there and not empty, and what plan_package() raises.
     """
-    plan = await plan_package(database, objects, key, hearing_id, clock)
+    plan = await plan_package(database, objects, key, hearing_id, clock, holder)
     items = await _in_store(objects, plan)
     draft = out_dir.with_name(f".{out_dir.name}.{new_id('draft')}")
     try:
@@ -145,10 +150,15 @@ async def export_hearing(
 
 
 async def package_zip(
-    database: Database, objects: ObjectStore, key: CourtKey, hearing_id: str, clock: Clock = _CLOCK
+    database: Database,
+    objects: ObjectStore,
+    key: CourtKey,
+    hearing_id: str,
+    clock: Clock = _CLOCK,
+    holder: AccessClass = AccessClass.SEALED,
 ) -> AsyncIterator[bytes]:
     """The package as a zip, streamed: stored not compressed, nothing is kept in memory or on disk."""
-    plan = await plan_package(database, objects, key, hearing_id, clock)
+    plan = await plan_package(database, objects, key, hearing_id, clock, holder)
     items, sink = await _in_store(objects, plan), _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
         for item in items:
@@ -215,56 +225,37 @@ def _place(draft: Path, out_dir: Path) -> None:
     draft.rename(out_dir)
 
 
-async def _sitting_items(objects: ObjectStore, material: Material, folder: str) -> list[Item]:
-    """The files of one sealed sitting: manifest and signature as sealed, the ledger up to its head, everything listed."""
-    court_id, sitting_id = material.sitting.court_id, material.sitting.id
-    data = await objects.get(manifest_key(court_id, sitting_id))
-    manifest: dict[str, Any] = json.loads(data)
-    sizes = {f"{folder}/{entry['path']}": entry["bytes"] for entry in manifest["files"]}
-    sizes |= {exhibit["path"]: exhibit["bytes"] for exhibit in manifest["exhibits"]}
-    return [
-        made(f"{folder}/manifest.json", data),
-        made(f"{folder}/manifest.sig.json", await objects.get(signature_key(court_id, sitting_id))),
-        made(f"{folder}/ledger.jsonl", ledger_lines(material, manifest["ledger"]["entries"])),
-        *(
-            Item(path, sha256, sizes[path], key=key)
-            for path, key, sha256 in stored_keys(material, manifest)
-            if path in sizes and path.startswith(folder)
-        ),
-    ]
-
-
-def _exhibit_items(material: Material, present: set[str]) -> list[Item]:
-    """All exhibits of the hearing, once."""
-    return [
-        Item(exhibit_path(e), e.sha256, e.bytes, key=e.object_key) for e in material.exhibits if exhibit_path(e) not in present
-    ]  # fmt: skip
-
-
-def _listed(material: Material, folder: str) -> dict[str, Any]:
+def _listed(material: Material) -> dict[str, Any]:
     return {
-        "sitting_id": material.sitting.id, "ordinal": material.sitting.ordinal, "folder": folder,
+        "sitting_id": material.sitting.id, "ordinal": material.sitting.ordinal, "folder": folder_of(material),
         "manifest_sha256": material.sitting.sealed_manifest_sha256,
     }  # fmt: skip
 
 
 def _document(
-    first: Material, listed: list[dict[str, Any]], unsealed: list[dict[str, Any]], items: list[Item], made_at: datetime
+    materials: Sequence[Material], holder: AccessClass, kept: Sequence[Item], withheld: Sequence[Item], made_at: datetime
 ) -> dict[str, Any]:
-    """package.json: what is in the package, to the last file."""
+    """package.json: what is in the package, to the last file, and what its class leaves out."""
+    sealed = [material for material in materials if material.sitting.sealed_manifest_sha256]
+    first = sealed[0]
     return {
         "schema": PACKAGE_SCHEMA,
         "court": {"id": first.sitting.court_id, "name": first.sitting.court_name},
         "hearing": {"id": first.hearing.id, "case_number": first.hearing.case_number, "title": first.hearing.title},
         "made_at": iso_utc(made_at),
-        "access": "sealed",
-        "withheld": [],
-        "sittings": listed,
-        "unsealed": unsealed,
-        "files": [
-            {"path": i.path, "bytes": i.size_bytes, "sha256": i.sha256} for i in sorted(items, key=lambda item: item.path)
+        "access": holder,
+        "sittings": [_listed(material) for material in sealed],
+        "unsealed": [
+            {"sitting_id": m.sitting.id, "ordinal": m.sitting.ordinal, "state": m.sitting.state}
+            for m in materials if m not in sealed
         ],
-    }
+        "files": [{"path": i.path, "bytes": i.size_bytes, "sha256": i.sha256} for i in sorted(kept, key=_path)],
+        "withheld": [{"path": i.path, "sha256": i.sha256, "access": i.access} for i in sorted(withheld, key=_path)],
+    }  # fmt: skip
+
+
+def _path(item: Item) -> str:
+    return item.path
 
 
 def _how_to(material: Material, key: CourtKey, made_at: datetime) -> bytes:

@@ -15,14 +15,14 @@ from hearing.timeline import Clock, whole_ms
 from record import store
 from record.check import sealed_file_key
 from record.course import course_of
+from record.forms import sealed_forms
 from record.keys import CourtKey
-from record.lines import lines_of, transcript_json, transcript_txt, transcript_vtt
-from record.manifest import NO_STAMPS, SealedFile, build, manifest_bytes
+from record.manifest import NO_STAMPS, build, manifest_bytes
 from record.model import Material
 from record.signing import signature_bytes
 from record.stamping import Stamper
 from storage.database import Database
-from storage.objects import ObjectExists, ObjectStore, manifest_key, signature_key
+from storage.objects import ObjectExists, ObjectStore, in_class, manifest_key, signature_key
 from storage.queue import RetryLater, enqueue
 
 _log = structlog.get_logger(__name__)
@@ -95,20 +95,12 @@ class Sealer:
         course = course_of(material.entries, self.clock.now())
         if course is None:
             raise UnknownId("这个庭次没有开庭。", field="sitting_id")
-        hearing, sitting = material.hearing, material.sitting
-        lines = lines_of(course, sitting.id, hearing, material.exhibit_marks(), material.utterances)
-        forms = {
-            "transcript.json": transcript_json(sitting.id, lines, material.utterances),
-            "transcript.vtt": transcript_vtt(lines, hearing),
-            "transcript.txt": transcript_txt(lines, hearing, course, sitting.ordinal),
-        }
-        files: dict[str, SealedFile] = {}
-        for path, data in forms.items():
-            sha256 = hashlib.sha256(data).hexdigest()
-            await self.objects.put(sealed_file_key(sitting.court_id, sitting.id, sha256), data)
-            files[path] = SealedFile(path, len(data), sha256)
+        forms, sitting = sealed_forms(material, course), material.sitting
+        for form in forms:
+            key = sealed_file_key(sitting.court_id, sitting.id, form.sha256)
+            await in_class(self.objects, form.access).put(key, form.data)
         stamps = await self.stamper.at_sealing(material) if self.stamper else NO_STAMPS
-        return manifest_bytes(build(material, course, files, len(lines), self.settings.timezone, stamps))
+        return manifest_bytes(build(material, course, forms, self.settings.timezone, stamps))
 
     async def _keep(self, material: Material, manifest: bytes) -> bytes:
         """Store manifest and signature. One that an interrupted sealing left is taken as it is: only we write there."""

@@ -783,7 +783,7 @@ def sitting_lines(manifest: dict[str, Any], sha256: str, entries: tuple[int, int
         f"第{sitting['ordinal']}次庭审 {sitting['opened_at']} 开庭，{sitting['closed_at']} 闭庭，历时 {clock(sitting['duration_ms'])}",
         f"  音视频轨 {len(tracks)} 条，分段 {sum(len(t['segments']) for t in tracks)} 个；证据 {len(manifest['exhibits'])} 件，出示 {shown} 次",
         f"  应录 {clock(totals['recorded_ms'])}；各轨合计补静音 {totals['filled_ms'] / 1000:.1f} 秒，丢包率 {totals['loss_ratio']:.2%}",
-        f"  机器稿 {manifest['transcripts'][-1]['lines']} 行；账本 {entries[0]} 条（隐去 {entries[1]} 条）",
+        f"  机器稿 {manifest['transcripts'][0]['lines']} 行；账本 {entries[0]} 条（隐去 {entries[1]} 条）",
         f"  完整性校验值 sha256 {sha256}　校验码 {check_code(sha256)}",
     ]
 
