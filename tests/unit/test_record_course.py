@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -16,6 +17,8 @@ from hearing.model import (
     ExhibitId,
     Hearing,
     HearingId,
+    Keeping,
+    Part,
     Participant,
     ParticipantId,
     Procedure,
@@ -226,3 +229,52 @@ def test_whatever_is_missing_is_declared(pairs: list[tuple[int, int]], marks: li
     found, covers = course(*moves, law.SittingClosed(at(9000))), [(min(p), max(p)) for p in pairs]
     declared = [(gap.t0_ms, gap.t1_ms) for gap in gaps_of(found, HEARING, track(*covers))]
     assert all(t1 - t0 <= COVER_MS for t0, t1 in subtract((0, 9000), [*covers, *declared]))
+
+
+def test_parts_are_intervals_with_cause_author_and_ruling() -> None:
+    found = course(
+        law.PartBegan(at(1000), Part.CLOSED, Keeping.SEALED, "涉及个人隐私"), law.SittingSuspended(at(2000), "媒体服务中断"),
+        law.SittingResumed(at(3000)), law.PartEnded(at(4000), Part.CLOSED), law.PartBegan(at(5000), Part.MEDIATION, Keeping.NONE, "双方同意"),
+        law.PartEnded(at(6000), Part.MEDIATION), law.SittingAdjourned(at(6000), None), law.SittingResumed(at(7000)),
+        law.PartBegan(at(8000), Part.DELIBERATION, Keeping.NONE, "合议"), law.PartEnded(at(9000), Part.DELIBERATION), law.SittingClosed(at(9000)),
+    )  # fmt: skip
+    told = [(i.t0_ms, i.t1_ms, i.state, i.part, i.recorded, i.cause, i.ruling) for i in intervals(found)]
+    session, full, none = SittingState.IN_SESSION, Keeping.FULL, Keeping.NONE
+    assert told == [
+        (0, 1000, session, Part.OPEN, full, "", ""),
+        (1000, 2000, session, Part.CLOSED, Keeping.SEALED, "不公开审理", "涉及个人隐私"),
+        (2000, 3000, SittingState.TECH_SUSPENDED, Part.CLOSED, none, "媒体服务中断", "涉及个人隐私"),
+        (3000, 4000, session, Part.CLOSED, Keeping.SEALED, "不公开审理", "涉及个人隐私"),
+        (4000, 5000, session, Part.OPEN, full, "", ""),
+        (5000, 6000, session, Part.MEDIATION, none, "调解", "双方同意"),
+        (6000, 7000, SittingState.RECESS, Part.OPEN, none, "休庭", ""),
+        (7000, 8000, session, Part.OPEN, full, "", ""),
+        (8000, 9000, session, Part.DELIBERATION, none, "合议", "合议"),
+    ]
+    assert found.recorded() == [(0, 1000), (1000, 2000), (3000, 4000), (4000, 5000), (7000, 8000)]
+
+
+_MOVES = [
+    lambda now: law.PartBegan(now, Part.CLOSED, Keeping.SEALED, "裁定"),
+    lambda now: law.PartBegan(now, Part.DELIBERATION, Keeping.NONE, "裁定"),
+    lambda now: law.PartEnded(now, Part.CLOSED),
+    lambda now: law.SittingAdjourned(now, None),
+    lambda now: law.SittingSuspended(now, "故障"),
+    law.SittingResumed,
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.sampled_from(_MOVES)), max_size=12), st.integers(1, 3000))
+def test_intervals_cover_the_sitting_whatever_happened(
+    steps: list[tuple[int, Callable[[datetime], law.Event]]], last: int
+) -> None:
+    now, events = 0, []
+    for later, event in steps:
+        now += later
+        events.append(event(at(now)))
+    found = course(*events, law.SittingClosed(at(now + last)))
+    spans = intervals(found)
+    assert spans[0].t0_ms == 0
+    assert spans[-1].t1_ms == found.end_ms
+    assert all(one.t1_ms == following.t0_ms for one, following in pairwise(spans))
+    assert all(one.recorded is Keeping.NONE for one in spans if one.state is not SittingState.IN_SESSION)
