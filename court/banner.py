@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from court.demo import DemoCourt, DemoLink
 from hearing.model import Hearing
@@ -14,6 +15,22 @@ POSITION_NAMES = {"judge": "法官", "assessor": "人民陪审员", "clerk": "�
 
 def opened(address: str) -> str:
     return f"\n云庭已启动：{address}    （Ctrl-C 停止）\n"
+
+
+def same_disk(places: tuple[str, str]) -> str:
+    """A warning when both copies of the record lie on one device: a dead disk would take both. Empty otherwise."""
+    folders = [Path(place) for place in places if "://" not in place]
+    if len(folders) < len(places) or len({_device(folder) for folder in folders}) > 1:
+        return ""
+    return (
+        "注意：两份录像存储（COURT_STORE_A、COURT_STORE_B）在同一块磁盘上，磁盘损坏会同时失去两份。\n"
+        "　　　正式开庭前请把其中一份放到另一台设备，最好在另一栋楼（docs/operations.md “Stores”）。\n"
+    )
+
+
+def _device(folder: Path) -> int:
+    """Of the folder, or of where it will be made."""
+    return next(parent.stat().st_dev for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
 
 
 def demo_table(demo: DemoCourt, hearing: Hearing, links: list[DemoLink]) -> str:

@@ -69,7 +69,19 @@ def build_parser() -> Parser:
     rehearse.add_argument("--credentials", type=Path, metavar="FILE", help="与 --url 同用：法院人员账号 JSON")
     rehearse.add_argument("--json", action="store_true", help="向标准输出写 JSON 报告")
     rehearse.add_argument("--export", type=Path, metavar="DIR", help="保留记录包")
+    rehearse.add_argument(
+        "--stores", nargs=2, metavar=("A", "B"), help="临时服务器的两份存储（缺省为文件夹），写法见 COURT_STORE_A"
+    )
     rehearse.add_argument("--folder", type=Path, metavar="DIR", help="临时服务器的文件夹，结束后保留")
+    estimate = _command(commands, "estimate", "估算一次庭审所需的磁盘与网络，逐项说明")
+    estimate.add_argument("--people", type=int, required=True, metavar="N", help="有音视频的参加人数")
+    estimate.add_argument("--hours", type=float, default=1.0, metavar="H", help="开庭时长（缺省 1 小时）")
+    estimate.add_argument("--camera-kbps", type=int, default=1000, metavar="K", help="每人摄像头的平均码率（缺省 1000）")
+    estimate.add_argument("--voice-kbps", type=int, default=32, metavar="K", help="每人声音的平均码率（缺省 32）")
+    estimate.add_argument("--screen-hours", type=float, default=0.0, metavar="H", help="共享屏幕的时长（缺省 0）")
+    estimate.add_argument(
+        "--outage-hours", type=float, default=1.0, metavar="H", help="存储中断多久仍不影响录制（缺省 1 小时）"
+    )
     settings = _command(commands, "settings", "列出全部设置及现值")
     settings.add_argument("--markdown", action="store_true", help="写出文档用的表格")
     return parser
@@ -154,6 +166,20 @@ def _rehearse(options: argparse.Namespace) -> int:
     return rehearse(options)
 
 
+def _estimate(options: argparse.Namespace) -> int:
+    from court.estimate import Load, estimate, explained
+
+    if options.people < 1 or options.hours <= 0 or options.camera_kbps < 0 or options.voice_kbps < 0:
+        print("court estimate: --people 与 --hours 须为正数，码率不得为负", file=sys.stderr)
+        return WRONG_USE
+    load = Load(
+        people=options.people, hours=options.hours, camera_bps=options.camera_kbps * 1000, voice_bps=options.voice_kbps * 1000,
+        screen_hours=options.screen_hours, outage_hours=options.outage_hours,
+    )  # fmt: skip
+    print(explained(load, estimate(load)))
+    return 0
+
+
 def _settings(options: argparse.Namespace) -> int:
 
     if options.markdown:
@@ -180,5 +206,6 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "verify": _verify,
     "keys": _keys,
     "rehearse": _rehearse,
+    "estimate": _estimate,
     "settings": _settings,
 }

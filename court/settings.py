@@ -127,6 +127,18 @@ class Settings(BaseSettings):
     tsa_cert: Path | None = Field(
         None, description="PEM certificates by which the authority's stamps are checked: its own or its issuers'."
     )
+    spool_warn_gb: Annotated[int, Field(ge=1)] = Field(
+        20, description="Less disk than this (GiB) for recordings on a media host: judge and duty desk are warned."
+    )
+    spool_stop_gb: Annotated[int, Field(ge=0)] = Field(
+        5, description="Less than this: no sitting is opened any more; one in session goes on. See `court estimate`."
+    )
+    verify_days: Annotated[int, Field(ge=0, le=365)] = Field(
+        7, description="Every so many days both copies of every sitting are read whole, compared and healed. 0: on demand only."
+    )
+    verify_mb_s: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        20, description="So many MB a second that reading takes at most, so that hearings keep disk and network. 0: no limit."
+    )
     redis_url: str = Field("", description="Redis for several signaling processes and for waking workers. Unset: embedded.")
     room_limit: Annotated[int, Field(ge=2, le=500)] = Field(16, description="People in one courtroom; one more is refused.")
     upload_limit_mb: Annotated[int, Field(ge=1, le=2048)] = Field(50, description="Largest exhibit file, in MiB.")
@@ -266,6 +278,8 @@ class Settings(BaseSettings):
             raise ValueError("COURT_RELAY_ONLY 需要中继：请设置 COURT_TURN_URLS 与 COURT_TURN_SECRET")
         if self.keys_dir.is_relative_to(self.data.absolute()):
             raise ValueError("COURT_KEYS 不得位于 COURT_DATA 之内：密钥与数据须分开保管")
+        if self.spool_stop_gb > self.spool_warn_gb:
+            raise ValueError("COURT_SPOOL_STOP_GB 不得大于 COURT_SPOOL_WARN_GB")
         if self.store_places[0] == self.store_places[1]:
             raise ValueError("COURT_STORE_A 与 COURT_STORE_B 不得是同一处：第二份副本须另存")
         if self.speech_model_dir is not None and not self.speech_model_dir.is_dir():
@@ -364,13 +378,7 @@ def settings_table() -> str:
     """The Markdown table of docs/operations.md."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = (
-            ""
-            if field.default in (None, "", ())
-            else str(field.default).lower()
-            if isinstance(field.default, bool)
-            else str(field.default)
-        )
+        default = "" if field.default in (None, "", ()) else _as_text(field.default)
         rows.append(f"| `{environment_name(name)}` | {f'`{default}`' if default else 'unset'} | {field.description} |")
     return "\n".join(rows)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
-from court.banner import demo_table, opened
+from court.banner import demo_table, opened, same_disk
 from court.keys import trial_certificate
 from court.log import configure_logging
 from court.maintenance import prepare_installation
@@ -257,7 +257,7 @@ async def _announce(settings: Settings, run_folder: Path, table: str) -> None:
     captions = run_folder / "captions-ready"
     if settings.captions and not captions.exists():
         print("正在准备语音识别模型，其余功能已可使用", file=sys.stderr)
-    print(opened(settings.public_url) + table, flush=True)
+    print(opened(settings.public_url) + same_disk(settings.store_places) + table, flush=True)
     while settings.captions and not captions.exists():
         await asyncio.sleep(0.2)
     (run_folder / "ready").touch()

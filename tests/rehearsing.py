@@ -40,8 +40,10 @@ def court(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WITHIN_S, env=env, cwd=cwd)
 
 
-def play(script: Path, folder: Path, when: Callable[[str], None] = lambda _line: None) -> Played:
-    """Play a script; `when` is told each line of progress as it comes."""
+def play(
+    script: Path, folder: Path, when: Callable[[str], None] = lambda _line: None, *, stores: tuple[str, str] | None = None
+) -> Played:
+    """Play a script; `when` is told each line of progress as it comes. `stores`: in place of folders."""
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / "package"
     command = [
@@ -55,6 +57,7 @@ def play(script: Path, folder: Path, when: Callable[[str], None] = lambda _line:
         str(folder),
         "--export",
         str(package),
+        *(("--stores", *stores) if stores else ()),
     ]
     progress: list[str] = []
     env = clean_environment() | {"PYTHONPATH": str(ROOT)}

@@ -97,7 +97,8 @@ async def _stage(script: Script, options: argparse.Namespace) -> AsyncIterator[S
         if options.url:
             yield Stage(options.url.rstrip("/"), load_credentials(options.credentials), folder)
             return
-        async with temporary_server(folder, captions=script.expect.captions) as server:
+        stores = dict(zip(("COURT_STORE_A", "COURT_STORE_B"), options.stores or (), strict=False))
+        async with temporary_server(folder, captions=script.expect.captions, settings=stores) as server:
             yield Stage(server.base_url, server.credentials, folder)
 
 

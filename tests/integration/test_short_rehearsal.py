@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from court.estimate import Load, estimate
 from court.rehearsal.report import Report
 from tests.rehearsing import ROOT, Played, court, play, server_log
 
@@ -44,6 +46,34 @@ def test_nothing_is_recorded_in_recess(played: Played) -> None:
         for segment in track["segments"]:
             for t0_ms, t1_ms in recess:
                 assert min(segment["t1_ms"], t1_ms) - max(segment["t0_ms"], t0_ms) <= 500
+
+
+def test_the_estimate_agrees_with_what_was_recorded(played: Played) -> None:
+    """Told how many people sent how much, it reckons the bytes in the spool and in each store within 10 %."""
+    folder = played.package / "sitting-1"
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    recorded, payload, frames = Counter[str](), Counter[str](), Counter[str]()
+    files = 0
+    for track in manifest["tracks"]:
+        for segment in track["segments"]:
+            path = folder / "media" / track["track_id"] / f"{segment['index']:06d}.webm"
+            files += path.stat().st_size
+            recorded[track["kind"]] += segment["t1_ms"] - segment["t0_ms"]
+            with av.open(str(path)) as container:
+                sizes = [packet.size for packet in container.demux() if packet.size]
+            payload[track["kind"]] += sum(sizes)
+            frames[track["kind"]] += len(sizes)
+    people = sum(track["kind"] == "audio" for track in manifest["tracks"])
+    person_s = recorded["audio"] / 1000
+    load = Load(
+        people, person_s / people / 3600, 8 * payload["video"] / person_s, 8 * payload["audio"] / person_s,
+        frames_per_s=frames["video"] / person_s,
+    )  # fmt: skip
+    result = estimate(load)
+    assert result.spool_bytes == pytest.approx(files, rel=0.1)
+    for root in (played.folder / "data" / "objects", played.folder / "data-copy"):
+        stored = sum(path.stat().st_size for path in root.rglob("tracks/*/*.webm.*"))
+        assert result.store_bytes == pytest.approx(stored, rel=0.1)
 
 
 RATE_HZ = 8_000
