@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
@@ -84,6 +84,10 @@ class Created:
     ids: Mapping[str, ParticipantId]
 
 
+Alongside = Callable[[AsyncConnection, Outcome], Awaitable[None]]
+"""Something of another package that belongs to an act, on the act's own transaction."""
+
+
 class _StaleVersion(Exception):
     """Somebody else changed the sitting between load and store."""
 
@@ -108,8 +112,20 @@ class HearingService:
         self._settings = settings
         self._wake = wake or SleepingWake()
 
-    async def execute(self, sitting_id: SittingId, command: Command, actor: Actor, command_id: str | None = None) -> Outcome:
+    async def execute(
+        self,
+        sitting_id: SittingId,
+        command: Command,
+        actor: Actor,
+        command_id: str | None = None,
+        *,
+        failed_checks: tuple[str, ...] = (),
+        also: Alongside | None = None,
+    ) -> Outcome:
         """Do what `command` asks, once; the same `command_id` again changes nothing and gives `duplicate`.
+
+        `failed_checks` stand against 宣布开庭 (J3). `also` is done in the same transaction once the law has agreed; what it
+        raises undoes everything.
 
         Raises the law's UserErrors (nothing changed), or TooBusy when the database would not let it be committed.
         """
@@ -118,7 +134,9 @@ class HearingService:
         for _ in range(_ATTEMPTS):
             try:
                 async with self._database.transaction() as connection:
-                    outcome = await self._execute(connection, sitting_id, command, actor, command_id)
+                    outcome = await self._execute(connection, sitting_id, command, actor, command_id, failed_checks)
+                    if also is not None and not outcome.duplicate:
+                        await also(connection, outcome)
             except TimeoutError as error:
                 raise TooBusy from error
             except (_StaleVersion, DBAPIError) as error:
@@ -210,7 +228,13 @@ class HearingService:
             return tuple([grants_of(await _hearing(connection, r.sitting.hearing_id), r.sitting) for r in rows])
 
     async def _execute(
-        self, connection: AsyncConnection, sitting_id: SittingId, command: Command, actor: Actor, command_id: str | None
+        self,
+        connection: AsyncConnection,
+        sitting_id: SittingId,
+        command: Command,
+        actor: Actor,
+        command_id: str | None,
+        failed_checks: tuple[str, ...],
     ) -> Outcome:
         row = await _sitting(connection, sitting_id, lock=True)
         hearing = await _hearing(connection, row.sitting.hearing_id)
@@ -221,7 +245,7 @@ class HearingService:
         if row.sealed_at is not None and isinstance(command, RecordGap):
             raise Conflict("庭审记录已封存。", code="record_sealed")
         now = _not_before(whole_ms(self._clock.now()), row.sitting.updated_at)
-        context = await self._context(connection, hearing, command)
+        context = replace(await self._context(connection, hearing, command), failed_checks=failed_checks)
         events = decide(hearing, row.sitting, command, actor, now, context)
         after = await _record(connection, row, events, actor, command_id)
         if command_id is not None:

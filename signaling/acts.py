@@ -8,7 +8,7 @@ import structlog
 
 from hearing.commands import Command, Enter, Leave
 from hearing.model import Actor, SittingId
-from hearing.service import Outcome
+from hearing.service import Alongside, Outcome
 from hearing.states import OVER
 from signaling.broadcast import Broadcast
 from signaling.errands import Errands
@@ -31,9 +31,20 @@ class Acts:
         self._histories = histories
         self._errands = errands
 
-    async def give(self, sitting_id: SittingId, command: Command, actor: Actor, command_id: str) -> Outcome:
+    async def give(
+        self,
+        sitting_id: SittingId,
+        command: Command,
+        actor: Actor,
+        command_id: str,
+        *,
+        failed_checks: tuple[str, ...] = (),
+        also: Alongside | None = None,
+    ) -> Outcome:
         """Execute a command; when it returns, the act is committed. Raises the law's errors: then nothing happened."""
-        outcome = await self._parts.hearings.execute(sitting_id, command, actor, command_id)
+        outcome = await self._parts.hearings.execute(
+            sitting_id, command, actor, command_id, failed_checks=failed_checks, also=also
+        )
         if outcome.events and not outcome.duplicate:
             self._steering.follow(outcome)
             self._errands.start(self._publish(outcome), f"publish {sitting_id} {outcome.number}")

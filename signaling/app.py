@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Callable
 import socketio
 from aiohttp import web
 
+from hearing.commands import OpenSitting
 from signaling.access import Access
 from signaling.acts import Acts
 from signaling.auth import Authentication
 from signaling.broadcast import Broadcast
+from signaling.clock_watch import ClockWatch
 from signaling.door import DoorKeeper
 from signaling.errands import Errands
+from signaling.fault_keeper import FaultKeeper
 from signaling.fleet import Fleet
 from signaling.gateway import Gateway, Handler
 from signaling.handlers.evidence import ExhibitNews
-from signaling.handlers.hearing import Seating, court_command
+from signaling.handlers.hearing import Seating, court_command, opening_command
 from signaling.handlers.media import MediaHandlers
 from signaling.handlers.transcripts import Draft
 from signaling.history import Histories
@@ -27,6 +30,7 @@ from signaling.http_hearings import HearingApi
 from signaling.http_network import NetworkTestApi
 from signaling.http_orders import OrderApi
 from signaling.http_playback import PlaybackApi
+from signaling.http_preflight import PreflightApi
 from signaling.http_quality import QualityApi
 from signaling.http_record import RecordApi
 from signaling.http_sessions import SessionApi
@@ -38,6 +42,7 @@ from signaling.middleware import door_middleware, errors_middleware, origin_allo
 from signaling.packets import TextPacket
 from signaling.parsing import COMMAND_BYTES
 from signaling.parts import Parts
+from signaling.preflight import Preflight
 from signaling.protocol import COURT_COMMANDS
 from signaling.recording_watch import RecordingWatch
 from signaling.reports import Reports
@@ -59,13 +64,12 @@ def build_app(parts: Parts) -> web.Application:
     """The whole of signaling as one aiohttp application; it opens nothing before it is started."""
     settings, errands, metrics = parts.settings, Errands(), Metrics()
     server = _socket_server(settings)
-    histories = Histories(parts.database)
+    histories, fleet = Histories(parts.database), Fleet(settings.media_urls, parts.clock, settings.media_silence_s)
     authentication, access = Authentication(settings, parts.database, parts.clock), Access(parts)
     viewing = Viewing(parts, access)
     stores = StoreWatch(parts.clock, settings.spool_warn_bytes, settings.spool_stop_bytes)
     recording = RecordingWatch(parts.clock, settings.recorder_silence_s, stores)
     broadcast = Broadcast(server, parts, histories, recording)
-    fleet = Fleet(settings.media_urls, parts.clock, settings.media_silence_s)
     steering = Steering(parts, errands, fleet, metrics.grants_applied_seconds.observe)
     acts = Acts(parts, steering, broadcast, histories, errands)
     draft, news = Draft(parts, broadcast), ExhibitNews(parts, broadcast)
@@ -79,11 +83,7 @@ def build_app(parts: Parts) -> web.Application:
     handlers |= MediaHandlers(steering).table() | {"sitting.join": seating.join}
     server.register_namespace(Gateway(settings, parts.clock, seating.presence, door.seat, handlers, metrics))
 
-    app = web.Application(
-        middlewares=[errors_middleware(parts.clock, metrics), door_middleware(settings, authentication)],
-        client_max_size=BODY_BYTES,
-    )
-    app.on_response_prepare.append(set_security_headers(settings))
+    app = _application(parts, authentication, metrics)
     app.add_routes(SessionApi(parts, authentication, seating).routes())
     app.add_routes(NetworkTestApi(parts, fleet).routes())
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
@@ -97,7 +97,17 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
-    app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands, RecordGuard(recording, broadcast, faults, clocks)))
+    app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands, faults, clocks))
+    return app
+
+
+def _application(parts: Parts, authentication: Authentication, metrics: Metrics) -> web.Application:
+    """What every request passes through."""
+    app = web.Application(
+        middlewares=[errors_middleware(parts.clock, metrics), door_middleware(parts.settings, authentication)],
+        client_max_size=BODY_BYTES,
+    )
+    app.on_response_prepare.append(set_security_headers(parts.settings))
     return app
 
 
@@ -115,7 +125,13 @@ def _socket_server(settings: SignalingSettings) -> socketio.AsyncServer:
 
 
 def _running(
-    watch: MediaWatch, sessions: SessionWatch, steering: Steering, seating: Seating, errands: Errands
+    watch: MediaWatch,
+    sessions: SessionWatch,
+    steering: Steering,
+    seating: Seating,
+    errands: Errands,
+    faults: FaultKeeper,
+    clocks: ClockWatch,
 ) -> Callable[[web.Application], AsyncIterator[None]]:
     """What runs beside the requests. Closing order: watch, departures, errands; the caller closes database and store."""
 
@@ -125,6 +141,8 @@ def _running(
         looking = [
             asyncio.create_task(watch.run(), name="media watch"),
             asyncio.create_task(sessions.run(), name="session watch"),
+            asyncio.create_task(faults.run(), name="fault keeper"),
+            asyncio.create_task(clocks.run(), name="clock watch"),
         ]
         yield
         for task in looking:

@@ -218,6 +218,21 @@ class AlarmView(Message):
     since_at: datetime | None
 
 
+class PreflightCheck(Message):
+    """One check before 宣布开庭; `words` are "what was found；what to do". `final`: cannot be overridden."""
+
+    code: str
+    state: Literal["ok", "warn", "fail"]
+    words: str
+    final: bool
+
+
+class PreflightView(Message):
+    """`GET /api/sittings/{id}/preflight`. What fails refuses `sitting.open`, unless it carries `override_reason` (J3)."""
+
+    checks: list[PreflightCheck]
+
+
 class SittingView(Message):
     """The whole state as this viewer may see it; sent whole at every change, a higher `number` wins."""
 

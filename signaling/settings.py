@@ -63,6 +63,8 @@ class SignalingSettings:
     """Less disk than this for recordings on a media host: judge and duty desk are warned."""
     spool_stop_bytes: int = 5 * 1024**3
     """Less than this: no sitting is opened any more; one in session goes on."""
+    preflight: bool = True
+    """宣布开庭 is refused while a check of the pre-flight is red (J3). Off in tests that are about something else."""
     commands_per_10_s: int = 100
     """Commands one socket may give in ten seconds."""
     ping_interval_s: int = 10

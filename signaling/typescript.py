@@ -35,6 +35,7 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   POST /api/participants/{id}/link                       → LinkView
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
+//   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
 //   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body

@@ -16,7 +16,9 @@ from hearing.audience import Place, may_speak, place_of
 from hearing.model import BENCH, PARTIES, Difficulty, Hearing, Participant, Role, Sitting
 from hearing.states import LIVE, OVER
 from hearing.timeline import t_ms
+from signaling.alarms import Alarm, names_single_tracks
 from signaling.protocol import (
+    AlarmView,
     CameraRequestView,
     ExhibitView,
     HandView,
@@ -42,6 +44,7 @@ class Recording:
 
     state: RecordingState
     detail: str = ""
+    alarms: tuple[Alarm, ...] = ()  # for the bench
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,16 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
         allowed=sorted(permissions.allowed(hearing, sitting, viewer)), may_watch_quality=viewer.role in QUALITY_WATCHERS,
         recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",
+        alarms=[alarm_view(sitting, alarm) for alarm in scene.recording.alarms] if viewer.role in BENCH else [],
+    )  # fmt: skip
+
+
+def alarm_view(sitting: Sitting, alarm: Alarm) -> AlarmView:
+    """Since when stands in the ledger, from where it also goes into the statement (AV-4)."""
+    since = next((fault.since_at for fault in sitting.faults if fault.code == alarm.code), alarm.since_at)
+    tracks = list(alarm.tracks) if names_single_tracks(alarm.code) else []
+    return AlarmView(
+        code=alarm.code, severity=alarm.severity, title=alarm.title, advice=alarm.advice, tracks=tracks, since_at=since
     )  # fmt: skip
 
 

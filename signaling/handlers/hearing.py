@@ -8,8 +8,9 @@ from typing import cast
 import socketio
 import structlog
 
-from hearing.commands import Command, OpenSitting
-from hearing.model import ParticipantId
+from hearing.commands import Command
+from hearing.errors import NotNow
+from hearing.model import ParticipantId, Role
 from signaling.acts import Acts, actor_of, scoped
 from signaling.broadcast import Broadcast
 from signaling.error_codes import REFUSALS
@@ -17,6 +18,7 @@ from signaling.handlers.transcripts import Draft
 from signaling.packets import NAMESPACE
 from signaling.parsing import Envelope
 from signaling.parts import Parts
+from signaling.preflight import Check, Preflight, failed
 from signaling.presence import Presence, Seat
 from signaling.protocol import Ack, Join, Joined, SessionReplaced
 from signaling.store_watch import StoreWatch
@@ -26,18 +28,39 @@ from signaling.views import sitting_view
 log = structlog.get_logger("signaling.hearing")
 
 
-def court_command(acts: Acts, stores: StoreWatch) -> Callable[[Seat, Envelope], Awaitable[Ack]]:
-    """The handler of every command of the law: the dataclass goes to the law as it is.
-
-    The one thing the law cannot know is whether there is disk to record on: without it no sitting is opened.
-    """
+def court_command(acts: Acts) -> Callable[[Seat, Envelope], Awaitable[Ack]]:
+    """The handler of every command of the law: the dataclass goes to the law as it is."""
 
     async def handle(seat: Seat, envelope: Envelope) -> Ack:
-        if isinstance(envelope.body, OpenSitting):
-            stores.refuse_when_full()
         outcome = await acts.give(
             seat.sitting_id, cast("Command", envelope.body), actor_of(seat), scoped(seat, envelope.command_id)
         )
+        return Ack(ok=True, number=outcome.number)
+
+    return handle
+
+
+def opening_command(
+    parts: Parts, acts: Acts, stores: StoreWatch, preflight: Preflight
+) -> Callable[[Seat, Envelope], Awaitable[Ack]]:
+    """宣布开庭: what the law cannot know, whether the sitting could be recorded, is looked at first (J3).
+
+    Without disk no sitting is opened. Anything else that is red refuses the command, unless it carries a reason.
+    """
+
+    async def handle(seat: Seat, envelope: Envelope) -> Ack:
+        checks: tuple[Check, ...] = ()
+        if seat.participant.role is Role.PRESIDING_JUDGE:
+            stores.refuse_when_full()
+            checks = await preflight.run(seat.sitting_id) if parts.settings.preflight else ()
+        command, command_id = cast("Command", envelope.body), scoped(seat, envelope.command_id)
+        try:
+            outcome = await acts.give(seat.sitting_id, command, actor_of(seat), command_id, failed_checks=failed(checks))
+        except NotNow as error:
+            if error.code != "preflight_failed":
+                raise
+            found = "；".join(check.words.partition("；")[0] for check in checks if check.state == "fail")
+            raise NotNow(f"开庭前检查未通过：{found}。请处理后重试；确需开庭的，请填写理由。", code=error.code) from None
         return Ack(ok=True, number=outcome.number)
 
     return handle

@@ -319,7 +319,7 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
     others: Mapping[str, FakeMedia] = changes.pop("other_media", {})  # further workers, by address
     settings = SignalingSettings(
         base_url=f"http://127.0.0.1:{port}", internal_token="internal-secret", web_root=web_root,
-        **{"media_urls": (MEDIA_URL, *others), "seat_grace_s": 0.5, "upload_limit_bytes": 200_000, **changes},
+        **{"media_urls": (MEDIA_URL, *others), "preflight": False, "seat_grace_s": 0.5, "upload_limit_bytes": 200_000, **changes},
     )  # fmt: skip
     return Parts(
         settings=settings, clock=clock, database=database, hearings=HearingService(database, clock, HearingSettings(room_limit)),

@@ -16,7 +16,7 @@ from hearing.model import SittingId
 from storage import tables as t
 from tests.integration.signaling_bed import INTERNAL, MEDIA_URL, Bed, FakeMedia, court_house, parts_for, running, until
 
-ALIVE = {"type": "worker.alive", "sittings": [], "spool_free_bytes": 10**9}
+ALIVE = {"type": "worker.alive", "sittings": [], "spool_free_bytes": 900 * 1024**3}
 STARTED = {"type": "worker.started", "control_url": MEDIA_URL}
 
 

@@ -15,6 +15,7 @@
 //   POST /api/participants/{id}/link                       → LinkView
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
+//   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
 //   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body
@@ -365,6 +366,19 @@ export interface AlarmView {
   advice: string
   tracks: string[]
   since_at: string | null
+}
+
+/** One check before 宣布开庭; `words` are "what was found；what to do". `final`: cannot be overridden. */
+export interface PreflightCheck {
+  code: string
+  state: "ok" | "warn" | "fail"
+  words: string
+  final: boolean
+}
+
+/** `GET /api/sittings/{id}/preflight`. What fails refuses `sitting.open`, unless it carries `override_reason` (J3). */
+export interface PreflightView {
+  checks: PreflightCheck[]
 }
 
 /** The whole state as this viewer may see it; sent whole at every change, a higher `number` wins. */
