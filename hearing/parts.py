@@ -40,5 +40,5 @@ def kept(sitting: Sitting) -> Keeping:
 
 
 def access_of(keeping: Keeping) -> AccessClass:
-    """The class of what is recorded in a part that is kept so."""
-    return AccessClass.PARTIES if keeping is Keeping.FULL else AccessClass.SEALED
+    """The class of what is recorded in a part that is kept so; where nothing is, none begins."""
+    return AccessClass.SEALED if keeping is Keeping.SEALED else AccessClass.PARTIES

@@ -83,7 +83,7 @@ class Recorder:
         for recorder in self._tracks.values():
             recorder.permit(effective_ms, (recorder.track.source, recorder.track.kind) in self._granted)
         for recorder in (*self._tracks.values(), *self._ending) if changed else ():
-            recorder.reclass()
+            recorder.reclass(effective_ms, table.access)
         self._follow(self._place, effective_ms)
 
     def catch_up(self) -> None:

@@ -77,13 +77,12 @@ class TrackRecorder:
             self._depacketizer = Depacketizer(self.track.kind, HOLD_MS)
         self._permission.change(t_ms, granted)
 
-    def reclass(self) -> None:
+    def reclass(self, from_ms: float, access: AccessClass) -> None:
         """The class changed. Where that is learned late, the open segment becomes as strict as what it already holds."""
-        if self.segment is not None:
-            access = strictest([self._access, self._place.classes.of(self.segment.name.t0_ms, self.position_ms)])
-            if access is not self._access:
-                self._access = access
-                self._place.writer.reclass(self.segment, access)
+        access = strictest([self._access, access])
+        if self.segment is not None and self.position_ms > from_ms and access is not self._access:
+            self._access = access
+            self._place.writer.reclass(self.segment, access)
         if self.track.kind is not Kind.AUDIO:
             self.track.request_keyframe()
 

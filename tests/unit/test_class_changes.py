@@ -60,10 +60,10 @@ def test_sound_is_cut_within_one_packet_and_what_reaches_into_the_closed_part_is
     for t_ms in range(0, 4_000, 20):
         if t_ms == 1_060:  # the table arrives 50 ms after the event at 1010, which lies within the packet of 1000
             play.classes.change(1_010.0, SEALED)
-            play.recorder.reclass()
+            play.recorder.reclass(1_010.0, SEALED)
         if t_ms == 2_560:
             play.classes.change(2_510.0, PARTIES)
-            play.recorder.reclass()
+            play.recorder.reclass(2_510.0, PARTIES)
         play.say(t_ms)
     play.stop(4_000)
     assert recorded(play) == [("parties", 0, 1_000), ("sealed", 1_000, 2_520), ("parties", 2_520, 4_000)]
@@ -75,7 +75,7 @@ def test_a_change_that_is_learned_late_makes_the_open_segment_stricter_whole() -
     for t_ms in range(0, 4_000, 20):
         if t_ms == 3_000:  # the table was held up for two seconds: 1.4 s of the closed part are written already
             play.classes.change(1_000.0, SEALED)
-            play.recorder.reclass()
+            play.recorder.reclass(1_000.0, SEALED)
         play.say(t_ms)
     play.stop(4_000)
     assert recorded(play) == [("sealed", 0, 4_000)]
@@ -88,7 +88,7 @@ def test_a_picture_goes_on_in_the_other_class_with_a_key_frame_that_is_asked_for
         if t_ms == 1_100:
             asked = play.source.asked
             classes.change(1_050.0, SEALED)
-            play.recorder.reclass()
+            play.recorder.reclass(1_050.0, SEALED)
             assert play.source.asked == asked + 1
         play.show(t_ms, keyframe=t_ms in {0, 1_300})
     play.stop(3_000)

@@ -74,7 +74,7 @@ def test_the_recorder_and_the_tap_listen_only_where_something_is_kept(part: Part
     listened = [grant for grant in table.grants if grant.receivers & {RECORDER, TAP}]
     if state is S.IN_SESSION and keeping is not Keeping.NONE:
         assert len(listened) == len(table.grants) > 0
-        assert table.access is (AccessClass.PARTIES if keeping is Keeping.FULL else AccessClass.SEALED)
+        assert table.access is (AccessClass.SEALED if keeping is Keeping.SEALED else AccessClass.PARTIES)
         assert all((TAP in grant.receivers) == (grant.kind is Kind.AUDIO) for grant in listened)
     else:
         assert listened == []
