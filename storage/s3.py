@@ -100,14 +100,24 @@ class S3Store:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
 
     def _upload(self, key: str, incoming: Incoming) -> None:
-        if not self._bucket_seen:  # some servers make a bucket by themselves: one without the court's retention rule
-            if not self._client.bucket_exists(self._bucket):
-                raise StoreUnavailable("bucket_missing")
-            self._bucket_seen = True
+        self._look_for_bucket()
         incoming.file.seek(0)
         part_bytes = PART_BYTES if incoming.bytes > PART_BYTES else 0
         file: Any = incoming.file
         self._client.put_object(self._bucket, key, file, incoming.bytes, part_size=part_bytes)
+
+    def _look_for_bucket(self) -> None:
+        """Once: some servers make a bucket by themselves, one without the court's retention rule."""
+        if self._bucket_seen:
+            return
+        try:
+            self._bucket_seen = self._client.bucket_exists(self._bucket)
+        except S3Error as error:
+            if error.code != "AccessDenied":  # an answer to HEAD has no body to say why: the upload itself will
+                raise
+        else:
+            if not self._bucket_seen:
+                raise StoreUnavailable("bucket_missing")
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Bytes [start, end); what lies beyond the end of the object is left out."""
