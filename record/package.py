@@ -7,7 +7,7 @@ import shutil
 import stat
 import zipfile
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from record.keys import CourtKey
 from record.model import Material
 from record.package_items import Item, exhibit_items, folder_of, made, sitting_items
 from record.signing import signature_bytes
-from record.verify import PACKAGE_SCHEMA, canonical
+from record.verify import DESTROYED, PACKAGE_SCHEMA, canonical
 from storage.clock import SystemClock
+from storage.data_keys import KeyDestroyed
 from storage.database import Database
 from storage.ids import new_id
 from storage.objects import InvalidKey, ObjectMissing, ObjectStore
@@ -69,7 +70,7 @@ HOW_TO = """庭审记录包：怎样核验
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything a package will hold, in order, before a byte of media is read."""
+    """Everything a package will hold and the stores still have, in order, before the media are read."""
 
     hearing_id: str
     made_at: datetime
@@ -111,10 +112,11 @@ async def plan_package(
     items += exhibit_items(sealed[-1], {item.path for item in items})
     items += [made("verify.py", _VERIFIER), made("说明.txt", _how_to(sealed[0], key, made_at))]
     items += [made("keys.json", key.lineage)] if key.lineage else []
-    kept = [item for item in items if may_have(holder, AccessClass(item.access))]
+    items, unread = await _look(objects, hearing_id, items)
+    kept = [item for item in items if item.access != DESTROYED and may_have(holder, AccessClass(item.access))]
     document = canonical(_document(materials, holder, kept, [item for item in items if item not in kept], made_at))
     kept += [made("package.json", document), made("package.sig.json", signature_bytes(key, "package.json", document))]
-    return Plan(hearing_id, made_at, tuple(kept))
+    return Plan(hearing_id, made_at, tuple(item for item in kept if item.path not in unread))
 
 
 async def export_hearing(
@@ -131,10 +133,9 @@ async def export_hearing(
     Raises FileExistsError when `out_dir` is there and not empty, and what plan_package() raises.
     """
     plan = await plan_package(database, objects, key, hearing_id, clock, holder)
-    items = await _in_store(objects, plan)
     draft = out_dir.with_name(f".{out_dir.name}.{new_id('draft')}")
     try:
-        for item in items:
+        for item in plan.items:
             path = draft / item.path
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             file = await asyncio.to_thread(path.open, "wb")
@@ -159,9 +160,9 @@ async def package_zip(
 ) -> AsyncIterator[bytes]:
     """The package as a zip, streamed: stored not compressed, nothing is kept in memory or on disk."""
     plan = await plan_package(database, objects, key, hearing_id, clock, holder)
-    items, sink = await _in_store(objects, plan), _Sink()
+    sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-        for item in items:
+        for item in plan.items:
             with archive.open(_zip_info(item, plan.made_at), "w") as file:
                 async for chunk in _chunks(objects, item):
                     file.write(chunk)
@@ -170,17 +171,24 @@ async def package_zip(
     yield sink.taken()
 
 
-async def _in_store(objects: ObjectStore, plan: Plan) -> list[Item]:
-    """The items that can be read. A damaged record is handed out too: the verifier then names what is missing."""
-    present: list[Item] = []
-    for item in plan.items:
+async def _look(objects: ObjectStore, hearing_id: str, items: Sequence[Item]) -> tuple[list[Item], set[str]]:
+    """The items, those whose key was lawfully destroyed marked so; and the paths of those that cannot be read.
+
+    A damaged record is handed out too: the verifier then names what is missing.
+    """
+    looked, unread = [], set()
+    for item in items:
+        found = item
         try:
             if item.key is not None:
                 await objects.get(item.key, start=0, end=1)
-            present.append(item)
+        except KeyDestroyed:
+            found = replace(item, access=DESTROYED)
         except (ObjectMissing, InvalidKey):
-            _log.error("package_item_missing", hearing_id=plan.hearing_id, key=item.key)
-    return present
+            _log.error("package_item_missing", hearing_id=hearing_id, key=item.key)
+            unread.add(item.path)
+        looked.append(found)
+    return looked, unread
 
 
 class _Sink:

@@ -29,6 +29,7 @@ SIGNATURE_SCHEMA = "remote-court/signature/1"
 KEYS_SCHEMA = "remote-court/keys/1"
 STAMPS_SCHEMA = "remote-court/stamps/1"
 CLASSES = ("public", "parties", "panel", "sealed")  # access classes, each includes those before it
+DESTROYED = "destroyed"  # in place of a class: nobody can read it any more, its key was destroyed by ruling
 SIMULATED_POLICY = "2.25.284155374193571066113052306811208117361"  # what our own simulator of a time stamp authority states
 COVER_MS = 250  # a hole in a track shorter than this is not a gap: packets and frames do not end on the millisecond
 OUTSIDE_MS = 500  # a segment may reach this far over the edge of an interval that is recorded
@@ -363,7 +364,7 @@ class Report:
     problems: tuple[str, ...]
     signer_compared: bool
     summary: str
-    withheld: int = 0  # files that this package's access class may not have; each is declared with its hash
+    withheld: int = 0  # files left out by class or destroyed by ruling; each is declared with its hash
 
 
 class Package:
@@ -477,26 +478,28 @@ class Package:
         for number, sitting in enumerate(package["sittings"], start=1):
             self.check_sitting(sitting, number, hearing["id"])
         self.lines += [f"未封存的庭次 / not sealed: 第{s['ordinal']}次（{s['state']}）" for s in package["unsealed"]]
-        if self.withheld:
-            text = f"按等级隐去 {len(self.withheld)} 个文件 / {len(self.withheld)} file(s) withheld by class"
-            self.lines.append(f"{text}（本包等级 / class of this package: {package['access']}）")
+        self.lines += self.withheld_lines(package["access"])
         self.check_signers()
 
     def check_withheld(self, package: dict[str, Any], listed: set[str]) -> None:
-        """What a package of its class leaves out: only files above that class, never what proves the rest."""
+        """What a package leaves out: only files above its class or destroyed by ruling, never what proves the rest."""
         own = CLASSES.index(package["access"])
         for entry in package["withheld"]:
             path = entry["path"]
             proof = path.endswith((".sig.json", "/manifest.json", "/ledger.jsonl")) or "/" not in path
-            if (
-                path in listed
-                or path in self.source.sizes
-                or path in self.withheld
-                or proof
-                or CLASSES.index(entry["access"]) <= own
-            ):
+            above = entry["access"] == DESTROYED or CLASSES.index(entry["access"]) > own
+            there = path in listed or path in self.source.sizes or path in self.withheld
+            if proof or there or not above:
                 self.findings.add("withheld", path, "不应隐去的文件被列为隐去 / declared as withheld and must not be")
             self.withheld[path] = entry
+
+    def withheld_lines(self, own: str) -> list[str]:
+        """What is left out, for people."""
+        destroyed = sum(entry["access"] == DESTROYED for entry in self.withheld.values())
+        above = len(self.withheld) - destroyed
+        lines = [f"按等级隐去 {above} 个文件 / {above} file(s) withheld by class（本包等级 / class of this package: {own}）"]
+        lines += [f"依裁定销毁 {destroyed} 个文件 / {destroyed} file(s) destroyed by ruling"]
+        return [line for line, count in zip(lines, (above, destroyed)) if count]  # noqa: B905  strict= is Python 3.10
 
     def check_signers(self) -> None:
         """One court signed everything: one key, or keys that follow one another; and the given key is among them."""

@@ -36,6 +36,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     "too_large": Refusal(413, "提交的内容超过大小限制。"),
     "bad_range": Refusal(416, "请求的录像范围不存在。"),
     "too_many_commands": Refusal(429, "操作过于频繁，请稍等几秒再试。"),
+    "too_many_downloads": Refusal(429, "同时或短时间内下载的记录包过多，请等上一次下载结束，过几分钟再试。"),
     "internal_error": Refusal(500, "系统出现故障，刚才的操作没有生效，请稍后重试。"),
     # who sent it
     "not_signed_in": Refusal(401, "您尚未登录或登录已过期，请重新登录。"),

@@ -18,6 +18,7 @@ from signaling.http_sessions import answer, answer_list
 from signaling.middleware import origin_of, session_of
 from signaling.parts import Parts
 from signaling.protocol import RecordView
+from signaling.rate import Downloads
 from signaling.viewing import Viewing
 
 RECORD_VIEW = TypeAdapter(RecordView)
@@ -31,6 +32,7 @@ class RecordApi:
         self._access = access
         self._viewing = viewing
         self._draft = draft
+        self._downloads = Downloads(parts.clock)
         self._zone = ZoneInfo(parts.settings.court_tz)
 
     def routes(self) -> list[web.RouteDef]:
@@ -64,15 +66,20 @@ class RecordApi:
         return answer_list(await self._draft.captions(hearing, sitting, visitor.participant.id, None))
 
     async def package(self, request: web.Request) -> web.StreamResponse:
-        """The whole record of a hearing as a zip, streamed. Refused before the first byte where no sitting is sealed."""
+        """The record of a hearing as a zip, as far as this person may have it, streamed.
+
+        Refused before the first byte where no sitting is sealed, and while this person downloads another.
+        """
         visitor = await self._access.hearing(session_of(request), request.match_info["hearing_id"])
         if not visitor.may_read_record:
             raise Refused("not_permitted")
-        chunks = await opened(self._parts.records.package(visitor.entry.hearing.id))
-        await self._log(visitor, "package", request)
-        response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{visitor.entry.hearing.id}.zip"'})
-        response.content_type = "application/zip"
-        return await send(request, response, chunks)
+        hearing_id = visitor.entry.hearing.id
+        with self._downloads.begin(visitor.session.subject):
+            chunks = await opened(self._parts.records.package(hearing_id, visitor.clearance))
+            await self._log(visitor, "package", request)
+            response = web.StreamResponse(headers={"Content-Disposition": f'attachment; filename="{hearing_id}.zip"'})
+            response.content_type = "application/zip"
+            return await send(request, response, chunks)
 
     async def _log(self, visitor: Visitor, what: str, request: web.Request) -> None:
         await self._access.log(visitor, what, origin_of(request, self._parts.settings).ip)

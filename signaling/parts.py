@@ -42,11 +42,11 @@ class Records:
     """What signaling asks of the record package; the composition root binds database, store and keys.
 
     `view(sitting_id, holder)` gives the body of protocol.RecordView without `viewer` and `view_id`, as far as who is cleared
-    for the class `holder` may have it; `package(hearing_id)` streams a zip.
+    for the class `holder` may have it; `package(hearing_id, holder)` streams a zip for that class.
     """
 
     view: Callable[[str, AccessClass], Awaitable[dict[str, object]]]
-    package: Callable[[str], AsyncIterator[bytes]]
+    package: Callable[[str, AccessClass], AsyncIterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)

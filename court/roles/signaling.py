@@ -63,7 +63,7 @@ def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
         store=store,
         records=Records(
             view=lambda sitting_id, holder: record_view(database, store, sitting_id, holder),
-            package=lambda hearing_id: package_zip(database, store, key, hearing_id),
+            package=lambda hearing_id, holder: package_zip(database, store, key, hearing_id, holder=holder),
         ),
         media=lambda url: HttpMediaControl(url, parts.token, session),
     )

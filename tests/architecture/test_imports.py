@@ -20,11 +20,11 @@ PURE = {
     "hearing.decisions_camera", "hearing.decisions_parts", "hearing.parts", "hearing.event_form", "hearing.decisions_screen", "hearing.decisions_record", "hearing.events_record",
     "hearing.scheduling", "hearing.documents",
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.stalls", "media.keyframes",
-    "media.class_changes", "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.speaking",
+    "media.class_changes", "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.mending", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
     "transcripts.documents", "transcripts.tap_message",
     "evidence.model", "evidence.integrity",
-    "record.access", "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.quiet", "record.verify",
+    "record.access", "record.forms", "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.quiet", "record.verify",
     "storage.objects",
 }  # fmt: skip
 """Modules without I/O: the standard library and one another, nothing else."""

@@ -325,7 +325,8 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
         settings=settings, clock=clock, database=database, hearings=HearingService(database, clock, HearingSettings(room_limit)),
         exhibits=ExhibitRegistry(database, store, clock, EvidenceSettings(folder / "uploads", settings.upload_limit_bytes)), store=store,
         records=Records(
-            view=lambda id_, holder: record_view(database, store, id_, holder), package=lambda id_: package_zip(database, store, key, id_)
+            view=lambda id_, holder: record_view(database, store, id_, holder),
+            package=lambda id_, holder: package_zip(database, store, key, id_, holder=holder),
         ),
         media=lambda url: others.get(url, media),
     )  # fmt: skip
