@@ -22,7 +22,7 @@ from record.verify import (
     signature_holds,
 )
 from storage.data_keys import KeyDestroyed
-from storage.objects import ObjectMissing, ObjectStore, StorageError, manifest_key, segment_key, signature_key
+from storage.objects import ObjectStore, StorageError, StoreUnavailable, manifest_key, segment_key, signature_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,10 @@ async def check_sitting(material: Material, store: ObjectStore, *, contents: Map
 async def _get(store: ObjectStore, key: str, findings: Findings) -> bytes:
     try:
         return await store.get(key)
-    except ObjectMissing:
-        findings.add("missing", key.rsplit("/", maxsplit=1)[-1], "缺失 / missing in the store")
+    except StoreUnavailable:
+        raise
+    except StorageError as error:
+        findings.add("missing", key.rsplit("/", maxsplit=1)[-1], f"缺失或无法读取 / missing or unreadable ({error.code})")
         return b""
 
 

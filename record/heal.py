@@ -1,28 +1,30 @@
 """What is stored stays whole (A10): every copy of every object of a sitting is read again on schedule, and made good.
 
 Job kinds: `verify` {"sitting_id", "origin"} reads both copies of everything of a sitting and compares a sealed one with its
-manifest; `heal` {} makes good what readers and verifications found; `rewrap` {"key_class"} brings data keys under the newest
+manifest; `heal` {} makes good what readers and verifications found; `rotate` {"key_class"} brings data keys under the newest
 wrapping key. All are idempotent and go on where a killed worker stopped.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from record import checks, store
-from record.check import check_sitting
+from record.check import check_sitting, stored_keys
 from record.checks import Outcome, Problem
 from storage.clock import SystemClock
 from storage.copies import Copies, NotHealed, Pace
 from storage.data_keys import Destroyed, KeptObject, KeyDestroyed, Unopened
 from storage.database import Database
 from storage.envelope import Damaged
-from storage.faults import OpenFault, close_fault, note_fault, open_faults, record_fault
+from storage.faults import OpenFault, close_fault, note_fault, open_faults, record_fault, want_healing
 from storage.key_ring import UnknownKey
 from storage.objects import ObjectMissing, StoreUnavailable
 from storage.queue import Handler, RetryLater
@@ -33,6 +35,7 @@ _log = structlog.get_logger(__name__)
 
 BATCH = 50  # objects between two notes of how far a check has come
 AWAY_AGAIN_S = 60.0
+LOOK_S = 1800.0
 UNCONFIRMED = timedelta(hours=1)  # an object that is being put has its fault before its row
 _FAULTS = {Fault.MISSING: "缺失", Fault.DAMAGED: "内容被改动", Fault.UNREADABLE: "无法读取"}
 
@@ -76,7 +79,7 @@ class Healer:
         self._fill = fill
 
     def handlers(self) -> Mapping[str, Handler]:
-        return {"verify": self.verify, "heal": self.heal, "rewrap": self.rewrap}
+        return {"verify": self.verify, "heal": self.heal, "rotate": self.rotate}
 
     async def verify(self, payload: dict[str, Any]) -> None:
         """Raises RetryLater while one of the stores is away: then nothing can be said about the copies in it."""
@@ -103,7 +106,7 @@ class Healer:
                 if run.objects % BATCH == 0:
                     await self._note(run, run.objects / max(1, total))
         finally:
-            await self._note(run, run.objects / max(1, total))
+            await self._note_at_end(run, total)
         return await self._finish(run, scopes)
 
     async def _begin(self, sitting_id: str, origin: str) -> tuple[str, str, int, int, list[Problem], str]:
@@ -155,6 +158,9 @@ class Healer:
         _log.warning("copy_healed", key=kept.object_key, set_aside=notes)
         return notes, []
 
+    async def _note_at_end(self, run: _Run, total: int) -> None:
+        await self._note(run, run.objects / max(1, total))
+
     async def _note(self, run: _Run, progress: float) -> None:
         async with self._database.transaction() as connection:
             await checks.note(connection, run.id, run.objects, run.healed, run.problems, run.done_to)
@@ -184,10 +190,25 @@ class Healer:
             if isinstance(item, KeptObject) and item.object_key not in lost
         }
         checked = await check_sitting(material, self._stores.objects(), contents=contents)
-        told = {checks.name_of(key) for key in lost}
-        return [
-            Problem("", lost=True, text=text) for text in checked.problems if not any(name in text for name in told)
-        ]  # fmt: skip
+        known = {path for path, key, _ in stored_keys(material, checked.manifest) if key in lost} if checked.manifest else set()
+        return [Problem("", lost=True, text=text) for text in checked.problems if not any(path in text for path in known)]
+
+    async def watch(self) -> None:
+        """Ask for what is due, until cancelled: checks of sittings, and healing that had to wait."""
+        while True:
+            try:
+                await self.want_due()
+            except (SQLAlchemyError, TimeoutError, OSError) as error:  # a database that is away: next time
+                _log.warning("checks_not_scheduled", reason=type(error).__name__)
+            await asyncio.sleep(LOOK_S)
+
+    async def want_due(self) -> int:
+        """How many checks were asked for."""
+        every, now = self._settings.every, self._clock.now()
+        async with self._database.transaction() as connection:
+            if waiting := await open_faults(connection, limit=1):
+                await want_healing(connection, self._clock, waiting[0].court_id)
+            return await checks.want_due(connection, every, now) if every else 0
 
     async def heal(self, _payload: dict[str, Any]) -> None:
         """Every open fault once, oldest first; what cannot be healed stays open, with the reason, and stays an alarm."""
@@ -228,7 +249,7 @@ class Healer:
             await checks.want_after_fault(connection, fault.object_key, self._clock.now())
         return True
 
-    async def rewrap(self, payload: dict[str, Any]) -> None:
+    async def rotate(self, payload: dict[str, Any]) -> None:
         """Bring every data key of a class under its newest wrapping key; short transactions, so that nobody waits."""
         key_class, done = str(payload["key_class"]), 0
         while count := await self._stores.keys.rewrap(key_class):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -172,11 +172,15 @@ class Copies:
 
     async def looks_empty(self, copy: Copy) -> bool:
         """Whether the place has none of what was stored: a disk that is not mounted must not be filled with a second archive."""
-        stored_keys = await self._keys.sample(SAMPLE)
+        found, asked = await self.found(copy.name)
+        return found == 0 and asked >= FEW
+
+    async def found(self, name: str) -> tuple[int, int]:
+        """(how many of a few objects lie in this place, how many were looked for)."""
+        store = next(copy.store for copy in self._copies if copy.name == name)
+        stored_keys, found = await self._keys.sample(SAMPLE), 0
         for stored_key in stored_keys:
-            try:
-                await copy.store.get(stored_key, start=0, end=1)
-            except ObjectMissing:
-                continue
-            return False
-        return len(stored_keys) >= FEW
+            with suppress(ObjectMissing):
+                await store.get(stored_key, start=0, end=1)
+                found += 1
+        return found, len(stored_keys)

@@ -66,14 +66,14 @@ class DataKeys:
 
     def __init__(self, database: Database, ring: KeyRing, clock: SystemClock, algorithm: Algorithm, key_class: str) -> None:
         self._database = database
-        self._ring = ring
+        self.ring = ring
         self._clock = clock
         self._algorithm = algorithm
         self._key_class = key_class
 
     def in_class(self, key_class: str) -> DataKeys:
         """The same rows; what is reserved through this one belongs to another access class."""
-        return DataKeys(self._database, self._ring, self._clock, self._algorithm, key_class)
+        return DataKeys(self._database, self.ring, self._clock, self._algorithm, key_class)
 
     async def reserve(self, object_key: str, content_bytes: int, content_sha256: str) -> KeptObject:
         """The key under which exactly this content is stored; the same content again gets the same key.
@@ -161,7 +161,7 @@ class DataKeys:
     async def rewrap(self, key_class: str, limit: int = 200) -> int:
         """Wrap keys of a class that are under an older wrapping key by the newest; returns how many (0: none is left)."""
         async with self._transaction() as connection:
-            newest = self._ring.newest(key_class)
+            newest = self.ring.newest(key_class)
             old = (_c.key_class == key_class) & (_c.wrapping_key != newest) & _c.wrapped.is_not(None)
             rows = list((await connection.execute(select(data_keys).where(old).limit(limit).with_for_update())).mappings())
             for row in rows:
@@ -180,13 +180,13 @@ class DataKeys:
 
     async def _wrap_anew(self, connection: AsyncConnection, row: RowMapping, key_class: str) -> None:
         kept = self._opened(row)
-        wrapped = self._ring.wrap(kept.key.algorithm, kept.key.secret, key_class, kept.object_key)
+        wrapped = self.ring.wrap(kept.key.algorithm, kept.key.secret, key_class, kept.object_key)
         values = {"key_class": key_class, "wrapping_key": wrapped.wrapping_key, "wrapped": wrapped.secret}
         await connection.execute(update(data_keys).where(_c.object_key == kept.object_key).values(**values))
 
     def _fresh(self, object_key: str, content_bytes: int, content_sha256: str) -> dict[str, Any]:
         key = DataKey.new(self._algorithm)
-        wrapped = self._ring.wrap(key.algorithm, key.secret, self._key_class, object_key)
+        wrapped = self.ring.wrap(key.algorithm, key.secret, self._key_class, object_key)
         return {
             "stored_key": f"{object_key}.{secrets.token_hex(6)}", "algorithm": key.algorithm.value,
             "key_class": self._key_class,
@@ -207,7 +207,7 @@ class DataKeys:
         if row["wrapped"] is None:
             raise KeyDestroyed(row["object_key"])
         algorithm = Algorithm(row["algorithm"])
-        secret = self._ring.unwrap(algorithm, Wrapped(row["wrapping_key"], row["wrapped"]), row["object_key"])
+        secret = self.ring.unwrap(algorithm, Wrapped(row["wrapping_key"], row["wrapped"]), row["object_key"])
         return KeptObject(
             row["object_key"], row["stored_key"], DataKey(algorithm, secret, row["prefix"]), row["content_bytes"],
             row["content_sha256"], row["stored_sha256"], row["stored_at"] is not None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from court.roles.shared import Shared, shared
 from court.settings import Settings
+from record.heal import Healer, HealSettings
 from record.jobs import handlers
 from record.keys import court_key
 from record.orders import REWRAP, Rewrapper
@@ -24,6 +26,13 @@ async def main(settings: Settings) -> None:
         work = {**work, REWRAP: Rewrapper(parts.database, parts.stores.keys, parts.clock).rewrap}
         tasks.create_task(watch_running(stamper))
         tasks.create_task(run_worker(parts.database, work, parts.clock, parts.wake))
+        healer = Healer(parts.database, parts.stores, parts.clock, heal_settings(settings))
+        tasks.create_task(healer.watch())
+        tasks.create_task(run_worker(parts.database, healer.handlers(), parts.clock, parts.wake))  # long: others do not wait
+
+
+def heal_settings(settings: Settings) -> HealSettings:
+    return HealSettings(settings.verify_mb_s * 1_000_000, timedelta(days=settings.verify_days))
 
 
 def time_stamper(parts: Shared) -> TimeStamper:
