@@ -51,17 +51,40 @@ def build_parser() -> Parser:
     serve.add_argument("--media-worker", type=int, metavar="K", default=1, help="与 --role media 同用：第几个媒体进程")
     serve.add_argument("--tls-self-signed", action="store_true", help="生成自签名证书，供局域网试用")
     serve.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    _add_records(commands)
+    _add_trials(commands)
+    settings = _command(commands, "settings", "列出全部设置及现值")
+    settings.add_argument("--markdown", action="store_true", help="写出文档用的表格")
+    return parser
+
+
+def _add_records(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Database, packages, keys."""
     _command(commands, "migrate", "建立或升级数据库")
     _command(commands, "seed-demo", "数据库为空时写入演示法院")
     export = _command(commands, "export", "导出一个庭审的记录包")
     export.add_argument("hearing_id", metavar="HEARING_ID", help="庭审编号 hear_…")
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="写入的文件夹")
+    export.add_argument(
+        "--access",
+        choices=("parties", "panel", "sealed"),
+        default="sealed",
+        help="给哪一等级的人：当事人、合议庭、全部（缺省）",
+    )
     verify = _command(commands, "verify", "核验记录包：完整为 0，有缺失或改动为 1 并逐一列出")
     verify.add_argument("package", metavar="DIR_OR_ZIP", type=Path, help="记录包文件夹或 zip")
     verify.add_argument("--key", metavar="FINGERPRINT", help="法院公布的签名密钥指纹")
-    keys = _command(commands, "keys", "显示签名密钥的指纹，或更换签名密钥")
-    keys.add_argument("action", choices=("show", "rotate-signing"), nargs="?", default="show", help="缺省为显示")
+    keys = _command(commands, "keys", "显示签名密钥的指纹，或更换签名密钥、存储密钥")
+    keys.add_argument(
+        "action", choices=("show", "rotate-signing", "rotate-wrapping"), nargs="?", default="show", help="缺省为显示"
+    )
+    keys.add_argument("--class", dest="key_class", metavar="CLASS", help="与 rotate-wrapping 同用：哪一类存储密钥，如 parties")
     keys.add_argument("--compromised", action="store_true", help="与 rotate-signing 同用：旧密钥已泄露，不作交接")
+
+
+def _add_trials(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Rehearsals and estimates."""
+    _storage_commands(commands)
     rehearse = _command(commands, "rehearse", "演练：按脚本由机器人走完一次庭审并核验记录")
     rehearse.add_argument("script", metavar="SCRIPT", type=Path, help="演练脚本 JSON")
     rehearse.add_argument("--loss", type=_share, metavar="SHARE", help="所有机器人双向随机丢失此比例的媒体数据包，如 0.1")
@@ -82,9 +105,18 @@ def build_parser() -> Parser:
     estimate.add_argument(
         "--outage-hours", type=float, default=1.0, metavar="H", help="存储中断多久仍不影响录制（缺省 1 小时）"
     )
-    settings = _command(commands, "settings", "列出全部设置及现值")
-    settings.add_argument("--markdown", action="store_true", help="写出文档用的表格")
-    return parser
+
+
+def _storage_commands(commands: argparse._SubParsersAction[Parser]) -> None:
+    check = _command(commands, "check", "立即核验存储中的两份副本并修复：完好为 0，否则为 1 并逐一列出")
+    check.add_argument("sitting_id", metavar="SITTING_ID", nargs="?", help="庭次编号 sit_…")
+    check.add_argument("--all", action="store_true", help="全部开过庭的庭次")
+    check.add_argument("--fill", action="store_true", help="允许补写一处看来是空的存储（新磁盘、新存储桶）")
+    backup = _command(commands, "backup", "备份数据库（不停机）；--keys 同时把密钥备份到另一处")
+    restore = _command(commands, "restore", "把备份恢复到新的安装（COURT_DATA、COURT_KEYS 或 COURT_DATABASE_URL）")
+    for command in (backup, restore):
+        command.add_argument("folder", metavar="DIR", type=Path, help="数据库备份所在的文件夹")
+        command.add_argument("--keys", metavar="KEYS_DIR", type=Path, help="密钥备份所在的文件夹，不得在 DIR 之内")
 
 
 def _share(text: str) -> float:
@@ -140,7 +172,7 @@ def _seed_demo(_options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     from court.maintenance import export
 
-    return export(load_settings(), options.hearing_id, options.out)
+    return export(load_settings(), options.hearing_id, options.out, options.access)
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -152,9 +184,37 @@ def _verify(options: argparse.Namespace) -> int:
 def _keys(options: argparse.Namespace) -> int:
     from court.maintenance import rotate_signing, show_keys
 
+    if options.action == "rotate-wrapping":
+        from court.storage_commands import rotate_wrapping
+
+        if not options.key_class:
+            print("court keys: rotate-wrapping 须用 --class 指明类别", file=sys.stderr)
+            return WRONG_USE
+        return rotate_wrapping(load_settings(), options.key_class)
     if options.action == "rotate-signing":
         return rotate_signing(load_settings(), compromised=options.compromised)
     return show_keys(load_settings())
+
+
+def _check(options: argparse.Namespace) -> int:
+    from court.storage_commands import check
+
+    if bool(options.sitting_id) == options.all:
+        print("court check: 须给出 SITTING_ID 或 --all 之一", file=sys.stderr)
+        return WRONG_USE
+    return check(load_settings(), options.sitting_id, fill=options.fill)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from court.storage_commands import backup
+
+    return backup(load_settings(), options.folder, options.keys)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from court.storage_commands import restore
+
+    return restore(load_settings(), options.folder, options.keys)
 
 
 def _rehearse(options: argparse.Namespace) -> int:
@@ -205,6 +265,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "export": _export,
     "verify": _verify,
     "keys": _keys,
+    "check": _check,
+    "backup": _backup,
+    "restore": _restore,
     "rehearse": _rehearse,
     "estimate": _estimate,
     "settings": _settings,

@@ -12,6 +12,7 @@ from court.demo import DemoCourt, DemoLink, load_demo, open_doors, seed_if_empty
 from court.log import configure_logging
 from court.roles.shared import shared
 from court.settings import Settings
+from hearing.access import AccessClass
 from hearing.errors import CourtError, UnknownId
 from hearing.model import Hearing
 from hearing.service import HearingService
@@ -71,11 +72,11 @@ async def prepare_installation(settings: Settings) -> tuple[DemoCourt, Hearing, 
             return None
 
 
-def export(settings: Settings, hearing_id: str, folder: Path) -> int:
-    """Write the record package of a hearing."""
+def export(settings: Settings, hearing_id: str, folder: Path, access: str) -> int:
+    """Write the record package of a hearing, as far as the class `access` goes."""
     configure_logging(settings.log_level, settings.log_format, "export")
     try:
-        path = asyncio.run(_export(settings, hearing_id, folder))
+        path = asyncio.run(_export(settings, hearing_id, folder, AccessClass(access)))
     except CourtError as error:
         print(f"court export: {error.message}", file=sys.stderr)
         return 1
@@ -86,11 +87,10 @@ def export(settings: Settings, hearing_id: str, folder: Path) -> int:
     return 0
 
 
-async def _export(settings: Settings, hearing_id: str, folder: Path) -> Path:
+async def _export(settings: Settings, hearing_id: str, folder: Path, holder: AccessClass) -> Path:
+    key = court_key(settings.keys_dir, settings.signature)
     async with shared(settings) as parts:
-        return await export_hearing(
-            parts.database, parts.stores.objects(), court_key(settings.keys_dir, settings.signature), hearing_id, folder
-        )
+        return await export_hearing(parts.database, parts.stores.objects(), key, hearing_id, folder, holder=holder)
 
 
 def show_keys(settings: Settings) -> int:

@@ -70,11 +70,13 @@ class Sm2PrivateKey:
     @classmethod
     def from_pem(cls, pem: bytes) -> Sm2PrivateKey:
         """Raises ValueError when it is no SM2 key of ours."""
-        lines = pem.decode("ascii").split("-----")
-        (_, outer), *_ = der_items(base64.b64decode("".join(lines[2].split()) if len(lines) > 2 else ""))
-        (_, _version), (_, algorithm), (_, octets), *_ = der_items(outer)
-        (_, inner), *_ = der_items(octets)
-        (_, _one), (_, scalar), *_ = der_items(inner)
+        try:
+            ((_, outer),) = der_items(base64.b64decode("".join(pem.decode("ascii").split("-----")[2].split())))
+            _version, (_, algorithm), (_, octets), *_ = der_items(outer)
+            ((_, inner),) = der_items(octets)
+            _one, (_, scalar), *_ = der_items(inner)
+        except (ValueError, IndexError) as error:
+            raise ValueError("not an SM2 private key") from error
         key = cls(int.from_bytes(scalar, "big"))
         if der(_SEQUENCE, algorithm) != _ALGORITHM or not 1 <= key.scalar <= SM2_N - 2:
             raise ValueError("not an SM2 private key")
