@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -121,9 +122,11 @@ async def two_stores(
 ) -> AsyncIterator[Stores]:
     """Encrypted, with their keys in a database of their own; folders where no stores are given."""
     folder.mkdir(parents=True, exist_ok=True)
-    url = f"sqlite:///{folder}/court.db"
-    await migrate(url)
-    database = Database(url)
+    template = folder.parent / "shipping-template.db"  # the migrations run once for the tests of a folder
+    if not template.exists():
+        await migrate(f"sqlite:///{template}")
+    shutil.copy(template, folder / "court.db")
+    database = Database(f"sqlite:///{folder}/court.db")
     keys = DataKeys(database, KeyRing(folder / "keys"), CLOCK, Algorithm.AES_256_GCM, "parties")
     try:
         yield Stores(first or FolderStore(folder / "a"), second or FolderStore(folder / "b"), keys)
