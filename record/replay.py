@@ -155,6 +155,7 @@ def _track(material: Material, course: Course, track_id: str, segments: list[Seg
         "participant_id": cover.participant_id,
         "kind": cover.kind,
         "recorded_ms": sum(segment.t1_ms - segment.t0_ms for segment in segments),
+        "bytes": sum(segment.bytes for segment in segments),
         "gaps": [
             {"t0_ms": gap.t0_ms, "t1_ms": gap.t1_ms, "cause": gap.cause} for gap in gaps_of(course, material.hearing, cover)
         ],

@@ -574,6 +574,7 @@ class RecordTrack(Message):
     participant_id: str
     kind: Literal["audio", "video", "screen"]
     recorded_ms: int  # all its segments together
+    bytes: int
     gaps: list[RecordGap]
 
 
@@ -709,6 +710,36 @@ class AccessOrderView(Message):
     ruling: str
     ordered_by: str
     at: datetime
+
+
+class StatementView(Message):
+    """GET /api/sittings/{id}/statements; POST drafts anew. 起止与中断情况记录 (course) or 故障说明 (fault); to print: …/{id}/page"""
+
+    id: str
+    kind: Literal["course", "fault"]
+    title: str
+    version: int
+    state: Literal["drafted", "confirmed", "signed"]
+    sha256: str  # of the exact document
+    remarks: str
+    drafted_at: datetime
+    confirmed_by: str
+    confirmed_at: datetime | None
+    signed_by: str
+    signed_at: datetime | None
+
+
+class StatementConfirmation(Message):
+    """POST …/statements/{id}/confirm (the clerk, after 闭庭): `sha256` of what was read."""
+
+    sha256: str
+    remarks: str = ""
+
+
+class StatementSignature(Message):
+    """POST …/statements/{id}/sign (the presiding judge): `sha256` of what was read."""
+
+    sha256: str
 
 
 class PlayedSpans(Message):

@@ -696,6 +696,7 @@ export interface RecordTrack {
   participant_id: string
   kind: "audio" | "video" | "screen"
   recorded_ms: number
+  bytes: number
   gaps: RecordGap[]
 }
 

@@ -12,7 +12,7 @@ function person(id: string, role: Role): ParticipantView {
 }
 
 function track(participant_id: string, kind: "audio" | "video", gaps: RecordTrack["gaps"]): RecordTrack {
-  return { track_id: `${participant_id}-${kind}`, participant_id, kind, segments: [], gaps };
+  return { track_id: `${participant_id}-${kind}`, participant_id, kind, recorded_ms: 0, bytes: 0, gaps };
 }
 
 const lines = [line("1", "judge", 0, 1000), line("2", "judge", 1500, 2000), line("3", "p", 5000, 6000), line("4", null, 7000, 7000, "act")];
@@ -39,7 +39,7 @@ describe("lanes", () => {
     expect(causeAt(tracks[1]!, 30)).toBeNull();
   });
   it("show a break where the sitting was not recorded", () => {
-    const stretches = recordingStretches([{ state: "recess", t0_ms: 0, t1_ms: 9, recorded: "none", cause: "休庭" }], []);
+    const stretches = recordingStretches({ intervals: [{ state: "recess", t0_ms: 0, t1_ms: 9, recorded: "none", cause: "休庭", part: "open", author: null, ruling: "" }], hidden: [], tracks: [] });
     expect(stretches[0]?.kind).toBe("break");
   });
   it("mark time from begin to end", () => expect(rulerMarks(600, 4)).toEqual([0, 200, 400, 600]));

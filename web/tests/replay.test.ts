@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
-import { correction, intervalAt, PATIENCE_MS, Replay, ReplayClock, SEEK_BEYOND_MS, segmentAt, spentSegments, wantedSegments, type Coverage, type TrackPort } from "@/court/replay";
-import type { RecordInterval, RecordSegment } from "@/protocol";
+import { correction, intervalAt, PATIENCE_MS, playOrder, Replay, ReplayClock, SEEK_BEYOND_MS, segmentAt, spentSegments, wantedSegments, type Coverage, type TrackPort } from "@/court/replay";
+import type { Segment } from "@/court/segment-index";
+import type { RecordInterval } from "@/protocol";
 
 /** A hand-driven monotonic clock. */
 function handClock() {
@@ -43,13 +44,15 @@ class FakeTrack implements TrackPort {
   }
 }
 
-const session = (t0_ms: number, t1_ms: number): RecordInterval => ({ state: "in_session", t0_ms, t1_ms, recorded: "full", cause: "" });
-const recess = (t0_ms: number, t1_ms: number): RecordInterval => ({ state: "recess", t0_ms, t1_ms, recorded: "none", cause: "休庭" });
+const open = { part: "open", author: null, ruling: "" } as const;
+const session = (t0_ms: number, t1_ms: number): RecordInterval => ({ state: "in_session", t0_ms, t1_ms, recorded: "full", cause: "", ...open });
+const recess = (t0_ms: number, t1_ms: number): RecordInterval => ({ state: "recess", t0_ms, t1_ms, recorded: "none", cause: "休庭", ...open });
 
 function room(tracks: FakeTrack[], intervals: RecordInterval[] = [session(0, 60_000)]) {
   const hand = handClock();
   const clock = new ReplayClock(hand.now, intervals.at(-1)?.t1_ms ?? 0);
-  const replay = new Replay(clock, tracks, intervals, hand.now);
+  const replay = new Replay(clock, tracks, hand.now);
+  replay.skips = intervals.filter((one) => one.recorded === "none");
   const run = (ms: number) => {
     for (let passed = 0; passed < ms; passed += 100) {
       hand.pass(100);
@@ -71,8 +74,8 @@ describe("correction", () => {
     expect(step.act === "bend" && step.rate > 2).toBe(true);
   });
   it("bends sound less than picture", () => {
-    expect(correction(-300, 1, "audio")).toEqual({ act: "bend", rate: 1.1 });
-    expect(correction(-300, 1, "video")).toEqual({ act: "bend", rate: 1.25 });
+    expect(correction(-150, 1, "audio")).toEqual({ act: "bend", rate: 1.1 });
+    expect(correction(-150, 1, "video")).toEqual({ act: "bend", rate: 1.25 });
   });
   it("jumps when the offset is large", () => expect(correction(SEEK_BEYOND_MS + 1, 1, "audio")).toEqual({ act: "seek" }));
 });
@@ -103,8 +106,8 @@ describe("replay", () => {
     const { clock, replay, run } = room(tracks);
     replay.play();
     run(500);
-    tracks[1]!.at_ms -= 240;
-    tracks[2]!.at_ms += 200;
+    tracks[1]!.at_ms -= 190;
+    tracks[2]!.at_ms += 180;
     run(5000);
     for (const track of tracks) expect(Math.abs(track.at_ms - clock.t_ms)).toBeLessThan(60);
     expect(tracks.flatMap((track) => track.seeks)).toEqual([]);
@@ -187,7 +190,7 @@ describe("replay", () => {
     skipping.run(3000);
     expect(skipping.clock.t_ms).toBeGreaterThan(12_500);
     const sitting = room([new FakeTrack("a")], intervals);
-    sitting.replay.skip_breaks = false;
+    sitting.replay.skips = [];
     sitting.replay.play();
     sitting.run(3000);
     expect(sitting.clock.t_ms).toBeLessThan(3200);
@@ -214,6 +217,39 @@ describe("replay", () => {
     expect(track.seeks).toEqual([59_000, 1000]);
   });
 
+  it("starts all together once every voice is in its place, and does not wait for a small picture", () => {
+    const tracks = [new FakeTrack("a"), new FakeTrack("b"), new FakeTrack("c", "video")];
+    const { clock, replay, run } = room(tracks);
+    tracks[1]!.seek = (t_ms) => void (tracks[1]!.heading_ms = t_ms);
+    tracks[2]!.seek = (t_ms) => void (tracks[2]!.heading_ms = t_ms);
+    replay.seek(30_000);
+    replay.play();
+    run(500);
+    expect([replay.state, clock.t_ms, tracks[0]!.playing]).toEqual(["waiting", 30_000, false]);
+    tracks[1]!.at_ms = 30_000;
+    tracks[1]!.heading_ms = null;
+    run(100);
+    expect([replay.state, tracks[0]!.playing, tracks[1]!.playing, tracks[2]!.at_ms]).toEqual(["playing", true, true, 0]);
+  });
+
+  it("leaves alone whom nobody wants to hear", () => {
+    const tracks = [new FakeTrack("a"), new FakeTrack("b", "audio", () => "loading")];
+    const { replay, run } = room(tracks);
+    replay.want("b", "no");
+    replay.play();
+    run(1000);
+    expect(replay.state).toBe("playing");
+    expect(tracks.map((track) => track.playing)).toEqual([true, false]);
+  });
+
+  it("waits as long as the network is away", () => {
+    const { replay, run } = room([new FakeTrack("a", "audio", () => "loading")]);
+    replay.hold = true;
+    replay.play();
+    run(PATIENCE_MS + 5000);
+    expect(replay.state).toBe("waiting");
+  });
+
   it("closes its tracks", () => {
     const track = new FakeTrack("a");
     const { replay } = room([track]);
@@ -223,7 +259,7 @@ describe("replay", () => {
 });
 
 describe("segments around the playhead", () => {
-  const segments = Array.from({ length: 10 }, (_, index): RecordSegment => ({ index, t0_ms: index * 10_000, t1_ms: (index + 1) * 10_000 - 20, bytes: 1, url: "" }));
+  const segments = Array.from({ length: 10 }, (_, index): Segment => ({ index, t0_ms: index * 10_000, t1_ms: (index + 1) * 10_000 - 20, }));
   it("finds the one that holds a moment, also in the rounding between two", () => {
     expect(segmentAt(segments, 0)?.index).toBe(0);
     expect(segmentAt(segments, 9990)?.index).toBe(0);
@@ -231,10 +267,16 @@ describe("segments around the playhead", () => {
     expect(segmentAt(segments, 200_000)).toBeNull();
   });
   it("wants the one under the playhead first", () => {
-    expect(wantedSegments(segments, 25_000, 25_000).map((one) => one.index)).toEqual([2, 3, 4]);
+    expect(wantedSegments(segments, [{ t0_ms: 25_000, t1_ms: 50_000 }]).map((one) => one.index)).toEqual([2, 3, 4]);
+  });
+  it("looks behind what will be skipped", () => {
+    const skips = [{ t0_ms: 30_000, t1_ms: 70_000 }];
+    expect(playOrder(25_000, 25_000, skips)).toEqual([{ t0_ms: 25_000, t1_ms: 30_000 }, { t0_ms: 70_000, t1_ms: 90_000 }]);
+    expect(playOrder(40_000, 10_000, skips)).toEqual([{ t0_ms: 70_000, t1_ms: 80_000 }]);
+    expect(wantedSegments(segments, playOrder(25_000, 25_000, skips)).map((one) => one.index)).toEqual([2, 7, 8]);
   });
   it("lets go of what is far", () => {
-    expect(spentSegments(segments, 55_000, 20_000, 30_000).map((one) => one.index)).toEqual([0, 1, 2, 9]);
+    expect(spentSegments(segments, 55_000, [{ t0_ms: 55_000, t1_ms: 60_000 }], { t0_ms: 20_000, t1_ms: 30_000 }).map((one) => one.index)).toEqual([0, 1, 2, 9]);
   });
   it("finds the interval, its last moment included", () => {
     const intervals = [session(0, 1000), recess(1000, 2000)];

@@ -3,7 +3,7 @@
  *
  * Plain TypeScript and pure. Times are milliseconds on the record clock.
  */
-import type { CaptionView, ParticipantView, RecordInterval, RecordScreen, RecordShowing, RecordTrack, Role } from "../protocol";
+import type { CaptionView, ParticipantView, RecordScreen, RecordShowing, RecordTrack, RecordView, Role } from "../protocol";
 
 export interface Span {
   t0_ms: number;
@@ -21,7 +21,7 @@ export interface SpeakerLane {
 
 /** A stretch of the recording lane. `cause` says why nothing was recorded, or what is missing. */
 export interface RecordingStretch extends Span {
-  kind: "recorded" | "break" | "gap";
+  kind: "recorded" | "break" | "sealed" | "gap";
   cause: string;
   participant_id: string | null;
 }
@@ -29,8 +29,9 @@ export interface RecordingStretch extends Span {
 /** Causes for which nothing was to be recorded (record/verify.py BENIGN): no picture then, but nothing is missing. */
 export const BENIGN: readonly string[] = ["absent", "outside", "camera_off", "muted", "not_shared", "joining", "leaving"];
 
-/** Lines closer than this are one utterance to the eye. */
+/** Lines closer than this are one utterance to the eye; in a long sitting what no eye can part is drawn as one. */
 const MERGE_MS = 800;
+const MERGE_SHARE = 1 / 1500;
 
 const SEAT_ORDER: readonly Role[] = [
   "presiding_judge",
@@ -61,7 +62,8 @@ export function stretchStyle(span: Span, duration_ms: number): { insetInlineStar
 }
 
 /** Everyone who was heard, in the order of the seats, with neighbouring lines joined. */
-export function speakerLanes(lines: readonly CaptionView[], people: readonly ParticipantView[]): SpeakerLane[] {
+export function speakerLanes(lines: readonly CaptionView[], people: readonly ParticipantView[], duration_ms = 0): SpeakerLane[] {
+  const merge_ms = Math.max(MERGE_MS, duration_ms * MERGE_SHARE);
   const spoken = lines.filter((line) => line.kind === "speech" && line.participant_id !== null);
   return bySeat(people)
     .map((person) => ({
@@ -69,7 +71,7 @@ export function speakerLanes(lines: readonly CaptionView[], people: readonly Par
       role: person.role,
       label: person.label,
       name: person.name,
-      spans: joined(spoken.filter((line) => line.participant_id === person.id)),
+      spans: joined(spoken.filter((line) => line.participant_id === person.id), merge_ms),
     }))
     .filter((lane) => lane.spans.length > 0);
 }
@@ -79,26 +81,28 @@ export function bySeat(people: readonly ParticipantView[]): ParticipantView[] {
   return [...people].sort((a, b) => SEAT_ORDER.indexOf(a.role) - SEAT_ORDER.indexOf(b.role));
 }
 
-function joined(spans: readonly Span[]): Span[] {
+function joined(spans: readonly Span[], merge_ms = MERGE_MS): Span[] {
   const result: Span[] = [];
   for (const span of [...spans].sort((a, b) => a.t0_ms - b.t0_ms)) {
     const last = result.at(-1);
-    if (last && span.t0_ms - last.t1_ms <= MERGE_MS) last.t1_ms = Math.max(last.t1_ms, span.t1_ms);
+    if (last && span.t0_ms - last.t1_ms <= merge_ms) last.t1_ms = Math.max(last.t1_ms, span.t1_ms);
     else result.push({ t0_ms: span.t0_ms, t1_ms: span.t1_ms });
   }
   return result;
 }
 
 /** The recording lane: what was recorded, the declared breaks, and the gaps of single tracks on top. */
-export function recordingStretches(intervals: readonly RecordInterval[], tracks: readonly RecordTrack[]): RecordingStretch[] {
-  const base = intervals.map((one): RecordingStretch => ({
+export function recordingStretches(record: Pick<RecordView, "intervals" | "hidden" | "tracks">): RecordingStretch[] {
+  const base = record.intervals.map((one): RecordingStretch => ({
     t0_ms: one.t0_ms,
     t1_ms: one.t1_ms,
-    kind: one.recorded === "none" ? "break" : "recorded",
+    kind: one.recorded === "none" ? "break" : one.recorded === "sealed" ? "sealed" : "recorded",
     cause: one.cause,
     participant_id: null,
   }));
-  return [...base, ...gapStretches(tracks)];
+  const ordered = record.hidden.filter((one) => one.track_id === "" && !record.intervals.some((known) => known.recorded === "sealed" && known.t0_ms === one.t0_ms));
+  const sealed = ordered.map(({ t0_ms, t1_ms }): RecordingStretch => ({ t0_ms, t1_ms, kind: "sealed", cause: "", participant_id: null }));
+  return [...base, ...sealed, ...gapStretches(record.tracks)];
 }
 
 /** What is missing, one stretch per person and cause: a lost connection takes sound and picture together. */
@@ -134,6 +138,11 @@ export function showingAt(showings: readonly RecordShowing[], t_ms: number): Rec
 /** Whose screen was before everyone's eyes at this moment. */
 export function screenAt(screens: readonly RecordScreen[], t_ms: number): RecordScreen | null {
   return screens.find((one) => t_ms >= one.t0_ms && t_ms < one.t1_ms) ?? null;
+}
+
+/** Each time a page of an exhibit was turned to, in order of time. */
+export function pageMoments(showings: readonly RecordShowing[], exhibit_id: string): readonly RecordShowing[] {
+  return showings.filter((one) => one.exhibit_id === exhibit_id).sort((a, b) => a.t0_ms - b.t0_ms);
 }
 
 /** All moments of one exhibit, pages shown one after another joined. */

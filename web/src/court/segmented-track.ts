@@ -4,17 +4,19 @@
  * Each segment is a small WebM of its own whose times begin at 0; `timestampOffset` puts it on the record clock, so the
  * element's currentTime is record time. Only what lies around the playhead is fetched and kept.
  */
-import type { RecordSegment, RecordTrack } from "../protocol";
-import { segmentAt, spentSegments, wantedSegments, type Coverage, type TrackPort } from "./replay";
+import type { RecordTrack } from "../protocol";
+import { segmentAt, spentSegments, wantedSegments, type Coverage, type Span, type TrackPort } from "./replay";
+import type { Segment } from "./segment-index";
 
-const AHEAD_MS = 25_000;
-const BEHIND_MS = 20_000;
-/** Kept ahead of the playhead after a jump back, so that a second jump forward costs nothing. */
-const KEEP_AHEAD_MS = 60_000;
+/** Kept before and after the playhead: a short jump back, and forward again, costs nothing. */
+const AROUND: Span = { t0_ms: 15_000, t1_ms: 40_000 };
 /** Frames end a little before their segment does; within this the playhead counts as covered. */
 const EDGE_S = 0.12;
 /** A segment that failed is asked for again after this. */
-const RETRY_AFTER_MS = 10_000;
+const RETRY_AFTER_MS = 5000;
+
+/** After a request that did not reach the server. */
+const ASK_AGAIN_MS = 1500;
 
 const PICTURE = 'video/webm; codecs="vp8"';
 const MIME = { audio: 'audio/webm; codecs="opus"', video: PICTURE, screen: PICTURE } as const;
@@ -33,30 +35,46 @@ export function canReplay(): boolean {
   return source !== null && source.isTypeSupported(MIME.audio) && source.isTypeSupported(MIME.video);
 }
 
-/** Fetches one segment; rejects when the server refuses. */
-export type FetchSegment = (url: string, signal: AbortSignal) => Promise<ArrayBuffer>;
+/** Where a track's segments come from. */
+export interface SegmentSource {
+  /** Is it known what was recorded at this moment? */
+  knows(t_ms: number): boolean;
+  of(track_id: string): readonly Segment[];
+  /** Rejects when the server refuses; with NotNow when it could not be asked. */
+  fetch(track_id: string, index: number, signal: AbortSignal): Promise<ArrayBuffer>;
+  /** A track arrived somewhere, or has new data: look at the replay again. */
+  changed(): void;
+}
+
+/** The server could not be reached: nothing is known about the segment, ask again. */
+export class NotNow extends Error {}
 
 export class SegmentedTrack implements TrackPort {
   readonly track_id: string;
   readonly kind: TrackPort["kind"];
-  private readonly loaded = new Set<number>();
+  private readonly loaded = new Map<number, Segment>();
   private readonly failed_at = new Map<number, number>();
   private buffer: SourceBuffer | null = null;
-  private source: MediaSource | null = null;
+  private media: MediaSource | null = null;
   private address = "";
   private busy: { index: number; abort: AbortController } | null = null;
+  private not_before_ms = 0;
   private target_ms = 0;
+  private coming: readonly Span[] = [];
+  private readonly arrived = () => this.source.changed();
   private goal_ms = 0;
   private closed = false;
 
   constructor(
     private readonly element: HTMLMediaElement,
-    private readonly track: RecordTrack,
+    track: RecordTrack,
     private readonly duration_ms: number,
-    private readonly fetchSegment: FetchSegment,
+    private readonly source: SegmentSource,
   ) {
     this.track_id = track.track_id;
     this.kind = track.kind;
+    element.preservesPitch = true;
+    element.addEventListener("seeked", this.arrived);
     this.open();
   }
 
@@ -65,7 +83,8 @@ export class SegmentedTrack implements TrackPort {
   }
 
   coverage(t_ms: number): Coverage {
-    const segment = segmentAt(this.track.segments, t_ms);
+    if (!this.source.knows(t_ms)) return "loading";
+    const segment = segmentAt(this.segments, t_ms);
     if (!segment) return "none";
     if (this.failed_at.has(segment.index)) return "failed";
     if (!this.loaded.has(segment.index)) return "loading";
@@ -103,21 +122,23 @@ export class SegmentedTrack implements TrackPort {
     if (this.element.playbackRate !== rate) this.element.playbackRate = rate;
   }
 
-  load(t_ms: number): void {
+  load(t_ms: number, coming: readonly Span[]): void {
     this.target_ms = t_ms;
+    this.coming = coming;
     if (this.closed || !this.buffer || this.buffer.updating) return;
-    const wanted = wantedSegments(this.track.segments, t_ms, AHEAD_MS);
+    const wanted = wantedSegments(this.segments, coming);
     if (this.busy) {
       if (!wanted.some((one) => one.index === this.busy?.index)) this.busy.abort.abort();
       return;
     }
-    if (this.dropSpent(t_ms)) return;
+    if (this.dropSpent() || performance.now() < this.not_before_ms) return;
     const next = wanted.find((one) => !this.loaded.has(one.index) && this.mayAsk(one.index));
     if (next) void this.bring(next);
   }
 
   close(): void {
     this.closed = true;
+    this.element.removeEventListener("seeked", this.arrived);
     this.busy?.abort.abort();
     this.element.pause();
     this.element.removeAttribute("src");
@@ -129,7 +150,7 @@ export class SegmentedTrack implements TrackPort {
     const Source = sourceClass();
     if (!Source) return;
     const source = new Source();
-    this.source = source;
+    this.media = source;
     this.address = URL.createObjectURL(source);
     this.element.disableRemotePlayback = true;
     this.element.src = this.address;
@@ -137,12 +158,12 @@ export class SegmentedTrack implements TrackPort {
   }
 
   private opened(source: MediaSource): void {
-    if (this.closed || source !== this.source) return;
+    if (this.closed || source !== this.media) return;
     source.duration = this.duration_ms / 1000;
     const buffer = source.addSourceBuffer(MIME[this.kind]);
     buffer.mode = "segments";
     this.buffer = buffer;
-    this.load(this.target_ms);
+    this.load(this.target_ms, this.coming);
   }
 
   /** The decoder gave up: start with a fresh source; the segment that broke it stays marked as failed. */
@@ -158,32 +179,38 @@ export class SegmentedTrack implements TrackPort {
     return failed === undefined || performance.now() - failed > RETRY_AFTER_MS;
   }
 
-  private async bring(segment: RecordSegment): Promise<void> {
+  private get segments(): readonly Segment[] {
+    return this.source.of(this.track_id);
+  }
+
+  private async bring(segment: Segment): Promise<void> {
     const abort = new AbortController();
     this.busy = { index: segment.index, abort };
     try {
-      const bytes = await this.fetchSegment(segment.url, abort.signal);
+      const bytes = await this.source.fetch(this.track_id, segment.index, abort.signal);
       if (!this.closed) await this.append(segment, bytes);
       this.failed_at.delete(segment.index);
-      this.loaded.add(segment.index);
-    } catch {
-      if (!abort.signal.aborted) this.fail(segment);
+      this.loaded.set(segment.index, segment);
+    } catch (error) {
+      if (error instanceof NotNow) this.not_before_ms = performance.now() + ASK_AGAIN_MS;
+      else if (!abort.signal.aborted) this.fail(segment);
     } finally {
       this.busy = null;
     }
-    this.load(this.target_ms);
+    this.load(this.target_ms, this.coming);
+    this.source.changed();
   }
 
-  private fail(segment: RecordSegment): void {
+  private fail(segment: Segment): void {
     this.failed_at.set(segment.index, performance.now());
     if (this.closed) return;
-    if (this.element.error || this.source?.readyState !== "open") this.reopen();
+    if (this.element.error || this.media?.readyState !== "open") this.reopen();
   }
 
-  private async append(segment: RecordSegment, bytes: ArrayBuffer): Promise<void> {
+  private async append(segment: Segment, bytes: ArrayBuffer): Promise<void> {
     const buffer = this.buffer;
     if (!buffer) throw new Error("no source buffer");
-    const next = this.track.segments.find((one) => one.t0_ms > segment.t0_ms);
+    const next = this.segments.find((one) => one.t0_ms > segment.t0_ms);
     buffer.timestampOffset = segment.t0_ms / 1000;
     // Without this a segment loaded late would overwrite the first key frame of the one that follows it.
     buffer.appendWindowEnd = next ? next.t0_ms / 1000 : Infinity;
@@ -191,14 +218,13 @@ export class SegmentedTrack implements TrackPort {
     await settled(buffer);
   }
 
-  private dropSpent(t_ms: number): boolean {
-    const spent = spentSegments(this.track.segments, t_ms, BEHIND_MS, KEEP_AHEAD_MS);
-    const segment = spent.find((one) => this.loaded.has(one.index));
+  private dropSpent(): boolean {
+    const [segment] = spentSegments([...this.loaded.values()], this.target_ms, this.coming, AROUND);
     if (!segment || !this.buffer) return false;
     this.loaded.delete(segment.index);
     this.buffer.remove(segment.t0_ms / 1000, segment.t1_ms / 1000);
     void settled(this.buffer).then(
-      () => this.load(this.target_ms),
+      () => this.load(this.target_ms, this.coming),
       () => undefined,
     );
     return true;
