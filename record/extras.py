@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from record.package_items import ExtraItems
 from record.stamping import later_stamps
+from record.statement_jobs import statement_items
 
-EXTRAS: tuple[ExtraItems, ...] = (later_stamps,)
+EXTRAS: tuple[ExtraItems, ...] = (later_stamps, statement_items)

@@ -1,4 +1,4 @@
-"""The record's work in the jobs role: seal a closed sitting (record.heal verifies what is stored)."""
+"""The record's work in the jobs role: seal a closed sitting, draft its statements (record.heal verifies what is stored)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from hearing.timeline import Clock
 from record.keys import CourtKey
 from record.seal import Sealer, SealSettings
 from record.stamping import Stamper
+from record.statement_jobs import Drafter
 from storage.database import Database
 from storage.objects import ObjectStore
 from storage.queue import Handler
@@ -24,4 +25,4 @@ def handlers(
     """The handlers of this package by job kind, for storage.queue.run_worker()."""
     sealer = Sealer(database, objects, key, clock, settings or SealSettings(), stamper)
     stamping = {"stamp": stamper.stamp} if stamper else {}
-    return {"seal": sealer.seal, **stamping}
+    return {"seal": sealer.seal, "statements": Drafter(database, clock).draft, **stamping}

@@ -119,6 +119,7 @@ class Sealer:
         async with self.database.transaction() as connection:
             if await store.write_seal(connection, sitting.id, sha256, now):
                 await enqueue(connection, "verify", {"sitting_id": sitting.id}, sitting.court_id, now)
+                await enqueue(connection, "statements", {"sitting_id": sitting.id}, sitting.court_id, now)
                 if self.stamper:
                     await enqueue(connection, "stamp", {"sitting_id": sitting.id}, sitting.court_id, now)
         _log.info("sitting_sealed", sitting_id=sitting.id, manifest_sha256=sha256, segments=len(material.segments))

@@ -34,6 +34,7 @@ from signaling.http_preflight import PreflightApi
 from signaling.http_quality import QualityApi
 from signaling.http_record import RecordApi
 from signaling.http_sessions import SessionApi
+from signaling.http_statements import StatementApi
 from signaling.http_static import StaticFiles
 from signaling.internal_api import InternalApi
 from signaling.media_watch import MediaWatch
@@ -92,6 +93,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(RecordApi(parts, access, viewing, draft).routes())
     app.add_routes(PlaybackApi(parts, access, viewing).routes())
     app.add_routes(OrderApi(parts, access).routes())
+    app.add_routes(StatementApi(parts, access, acts).routes())
     app.add_routes(QualityApi(parts, access, steering).routes())
     app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording, stores), draft).routes())
     app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())

@@ -35,6 +35,8 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   POST /api/participants/{id}/link                       → LinkView
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
+//   GET, POST /api/sittings/{id}/statements                → StatementView[] (POST drafts anew)
+//   POST /api/sittings/{id}/statements/{id}/confirm (StatementConfirmation), …/sign (StatementSignature) → StatementView[]
 //   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage

@@ -15,6 +15,8 @@
 //   POST /api/participants/{id}/link                       → LinkView
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
+//   GET, POST /api/sittings/{id}/statements                → StatementView[] (POST drafts anew)
+//   POST /api/sittings/{id}/statements/{id}/confirm (StatementConfirmation), …/sign (StatementSignature) → StatementView[]
 //   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
@@ -818,6 +820,33 @@ export interface AccessOrderView {
   ruling: string
   ordered_by: string
   at: string
+}
+
+/** GET /api/sittings/{id}/statements; POST drafts anew. 起止与中断情况记录 (course) or 故障说明 (fault); to print: …/{id}/page */
+export interface StatementView {
+  id: string
+  kind: "course" | "fault"
+  title: string
+  version: number
+  state: "drafted" | "confirmed" | "signed"
+  sha256: string
+  remarks: string
+  drafted_at: string
+  confirmed_by: string
+  confirmed_at: string | null
+  signed_by: string
+  signed_at: string | null
+}
+
+/** POST …/statements/{id}/confirm (the clerk, after 闭庭): `sha256` of what was read. */
+export interface StatementConfirmation {
+  sha256: string
+  remarks: string
+}
+
+/** POST …/statements/{id}/sign (the presiding judge): `sha256` of what was read. */
+export interface StatementSignature {
+  sha256: string
 }
 
 /** POST /api/sittings/{id}/views/{view_id}: what was played since the last report, on the record clock. */
