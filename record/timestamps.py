@@ -17,6 +17,8 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
+from record.verify import der, der_items
+
 REPLY_MAX_BYTES = 1 << 20
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"  # RFC 3161 section 3.4
 
@@ -83,7 +85,7 @@ class HttpTimeStamper:
     def _checked(self, request: TimeStampRequest, reply: bytes, data: bytes) -> bytes:
         """The token of a reply, once it is shown to answer just this request."""
         try:
-            response = decode_timestamp_response(reply)
+            response = decode_timestamp_response(_in_order(reply))
             builder = VerifierBuilder.from_request(request)
             for root in self.roots:
                 builder = builder.add_root_certificate(root)
@@ -91,6 +93,29 @@ class HttpTimeStamper:
             return bytes(response.time_stamp_token())
         except (VerificationError, ValueError) as error:
             raise StampRefused(f"does not hold: {error}") from error
+
+
+_CERTIFICATES = (0, 1, 1, 0, 3)  # TimeStampResp → timeStampToken → content → SignedData → certificates
+
+
+def _in_order(reply: bytes) -> bytes:
+    """The reply with its certificates in DER order.
+
+    OpenSSL's authority sends them as they come, which BER allows (RFC 5652 section 5.1) and our parser does not take; no
+    signature covers them.
+    """
+
+    def sort(data: bytes, path: tuple[int, ...]) -> bytes:
+        items = der_items(data)
+        if not path:
+            return b"".join(sorted(der(tag, content) for tag, content in items))
+        items[path[0]] = (items[path[0]][0], sort(items[path[0]][1], path[1:]))
+        return b"".join(der(tag, content) for tag, content in items)
+
+    try:
+        return sort(reply, _CERTIFICATES)
+    except IndexError:  # a refusal has no token
+        return reply
 
 
 def trusted_certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
