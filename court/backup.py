@@ -161,7 +161,7 @@ def _run(url: URL, program: str, *arguments: str) -> str:
     if path is None:
         raise BackupError(f"没有找到 {program}（Debian: apt install postgresql-client）")
     secret = {"PGPASSWORD": url.password} if url.password else {}
-    target = url.set(drivername="postgresql", password=None).render_as_string()
+    target = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query).render_as_string()
     result = subprocess.run(
         [path, f"--dbname={target}", *arguments], env={**os.environ, **secret}, capture_output=True, text=True, check=False
     )  # fmt: skip
