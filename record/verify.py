@@ -33,11 +33,7 @@ DESTROYED = "destroyed"  # in place of a class: nobody can read it any more, its
 SIMULATED_POLICY = "2.25.284155374193571066113052306811208117361"  # what our own simulator of a time stamp authority states
 COVER_MS = 250  # a hole in a track shorter than this is not a gap: packets and frames do not end on the millisecond
 OUTSIDE_MS = 500  # a segment may reach this far over the edge of an interval that is recorded
-LATER = ("statements/", "film.mp4", "stamps.json", "left/")  # in a sitting's folder: made after the seal, listed by package.json alone
-    "statements/",
-    "film.mp4",
-    "stamps.json",
-)  # in a sitting's folder: made after the seal, so package.json alone lists them
+LATER = ("statements/", "film.mp4", "stamps.json", "left/")  # of a sitting: made after the seal, listed by package.json alone
 BENIGN = frozenset({"absent", "outside", "camera_off", "muted", "not_shared", "joining", "leaving"})  # nothing to be recorded
 BLOCK = 1 << 20
 BOMB_RATIO, BOMB_BYTES = 100, 1 << 24  # no file of a package packs so well: sound, pictures and JSON of this size
