@@ -16,6 +16,7 @@ from signaling.middleware import same_secret
 from signaling.parts import Parts
 from signaling.presence import Presence
 from signaling.store_watch import StoreWatch
+from storage.faults import count_open_faults
 from storage.objects import ObjectMissing
 
 log = structlog.get_logger("signaling.health")
@@ -38,7 +39,7 @@ class HealthApi:
 
     async def health(self, _: web.Request) -> web.Response:
         """`media` is true when every worker is heard; `media_workers` says so for each. `recording` names what keeps the
-        record from both stores: [] when nothing does.
+        record from both stores: [] when nothing does. `faulty_copies`: stored copies that wait to be healed, or cannot be.
         """
         database, store = await self._database(), await self._store()
         workers = {name: self._fleet.is_there(url) for name, url in self._fleet.names.items()}
@@ -46,6 +47,7 @@ class HealthApi:
             "ok": database and store, "database": database, "store": store,
             "media": all(workers.values()), "media_workers": workers,
             "recording": [trouble.code for trouble in self._stores.state().troubles],
+            "faulty_copies": await self._faulty_copies() if database else None,
         }  # fmt: skip
         return web.json_response(body, status=200 if body["ok"] else 503, headers={"Cache-Control": "no-store"})
 
@@ -56,6 +58,10 @@ class HealthApi:
         except Exception:
             log.exception("database is away")
             return False
+
+    async def _faulty_copies(self) -> int:
+        async with self._parts.database.read() as connection:
+            return await count_open_faults(connection)
 
     async def _store(self) -> bool:
         try:
@@ -77,6 +83,7 @@ class HealthApi:
             self._metrics.live_sittings.labels(name).set(sum(s.media_worker_url == url for s in standings))
             self._metrics.media_silence_s.labels(name).set(self._fleet.silence_s(url))
         self._metrics.set_stores(self._stores.state(), self._stores.silence_s())
+        self._metrics.faulty_copies.set(await self._faulty_copies())
         texts = await asyncio.gather(*(self._of_worker(url) for url in self._fleet.urls))
         return web.Response(body=self._metrics.text(texts), content_type="text/plain", charset="utf-8")
 

@@ -34,6 +34,9 @@ class Metrics:
         )
         self.store_up = Gauge("court_store_up", "1 while the store takes what is put", ("store",), registry=registry)
         self.store_trouble = Gauge("court_store_trouble", "1 for each trouble of the stores", ("code",), registry=registry)
+        self.faulty_copies = Gauge(
+            "court_faulty_copies", "Stored copies that are missing or damaged and not healed yet", registry=registry
+        )
         self.backlog = Gauge("court_spool_backlog_segments", "Closed segments that wait in spools", registry=registry)
         self.backlog_bytes = Gauge("court_spool_backlog_bytes", "Their size", registry=registry)
         self.oldest_s = Gauge("court_spool_oldest_seconds", "Age of the oldest of them", registry=registry)

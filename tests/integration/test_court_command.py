@@ -16,7 +16,7 @@ import pytest
 from tests.rehearsing import ROOT, clean_environment, court
 from tests.servers import free_port
 
-COMMANDS = ("serve", "migrate", "seed-demo", "export", "verify", "rehearse", "settings")
+COMMANDS = ("serve", "migrate", "seed-demo", "export", "verify", "keys", "check", "backup", "restore", "rehearse", "settings")
 
 
 def test_help_lists_every_command_with_one_line() -> None:
