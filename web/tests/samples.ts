@@ -37,6 +37,10 @@ export function sitting(extra: Partial<SittingView>): SittingView {
     state: "in_session",
     stage: "evidence",
     stages_done: [],
+    part: "open",
+    part_recorded: "full",
+    part_ruling: "",
+    part_since_at: null,
     opened_at: null,
     closed_at: null,
     recess_at: null,
@@ -54,6 +58,7 @@ export function sitting(extra: Partial<SittingView>): SittingView {
     may_watch_quality: false,
     recording: "off",
     recording_detail: "",
+    alarms: [],
     ...extra,
   };
 }

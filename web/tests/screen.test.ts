@@ -16,6 +16,7 @@ describe("screenOf", () => {
     expect(screenOf(seen("isolated"))).toBe("isolated");
     expect(screenOf(seen("waiting"))).toBe("waiting");
     expect(screenOf(seen("dismissed"))).toBe("dismissed");
+    expect(screenOf(seen("outside", { part: "deliberation" }))).toBe("outside");
   });
 
   it("shows the end of a sitting to everyone, and before it the room only to whom may open it", () => {
@@ -35,7 +36,7 @@ describe("screenOf", () => {
 describe("wantsMedia", () => {
   it("asks for no connection for an isolated witness, nor outside a running sitting", () => {
     expect(wantsMedia(seen("courtroom"))).toBe(true);
-    for (const place of ["isolated", "waiting", "dismissed"] as const) expect(wantsMedia(seen(place))).toBe(false);
+    for (const place of ["isolated", "waiting", "dismissed", "outside"] as const) expect(wantsMedia(seen(place))).toBe(false);
     for (const state of ["scheduled", "closed", "cancelled"] as const) expect(wantsMedia(seen("courtroom", { state }))).toBe(false);
     expect(wantsMedia({ ...seen("courtroom"), phase: "replaced" })).toBe(false);
   });

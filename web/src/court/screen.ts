@@ -4,7 +4,7 @@ import { type ParticipantView, type SittingView, type Stage, STAGES } from "@/pr
 import { sideOf } from "./seats";
 import type { CourtState } from "./state";
 
-export type Screen = "loading" | "refused" | "replaced" | "scheduled" | "isolated" | "waiting" | "dismissed" | "closed" | "cancelled" | "room";
+export type Screen = "loading" | "refused" | "replaced" | "scheduled" | "isolated" | "waiting" | "dismissed" | "outside" | "closed" | "cancelled" | "room";
 
 /** Which whole screen this seat sees. Recess and technical suspension are panels inside the room. */
 export function screenOf({ phase, sitting }: Pick<CourtState, "phase" | "sitting">): Screen {
