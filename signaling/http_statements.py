@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hearing.commands import ConfirmStatement, SignStatement
 from hearing.errors import Conflict, InvalidField, UnknownId
-from hearing.model import BENCH, Actor, SittingId
+from hearing.model import BENCH, Actor, Role, SittingId, SittingState
 from hearing.service import Outcome
 from hearing.timeline import whole_ms
 from record import statement_store as rows
@@ -152,7 +152,7 @@ class StatementApi:
                     "confirmed_by": person_mark(hearing, one.confirmed_by) if one.confirmed_by else "",
                     "confirmed_at": one.confirmed_at,
                     "signed_by": person_mark(hearing, one.signed_by) if one.signed_by else "",
-                    "signed_at": one.signed_at,
+                    "signed_at": one.signed_at, "may": _may(visitor, one),
                 }
             )
             for one in reversed(found) if _may_see(visitor, one)
@@ -162,6 +162,14 @@ class StatementApi:
 
 def _works_on_it(visitor: Visitor) -> bool:
     return visitor.may_manage or (visitor.participant is not None and visitor.participant.role in BENCH)
+
+
+def _may(visitor: Visitor, one: Statement) -> str:
+    """What the page offers; the law and the row remain the judges."""
+    over = any(s.sitting.id == one.sitting_id and s.sitting.state is SittingState.CLOSED for s in visitor.entry.sittings)
+    role = visitor.participant.role if visitor.participant and over else None
+    act = {(Role.CLERK, rows.DRAFTED): "confirm", (Role.PRESIDING_JUDGE, rows.CONFIRMED): "sign"}
+    return act.get((role, one.state), "") if role else ""
 
 
 def _may_see(visitor: Visitor, one: Statement) -> bool:

@@ -712,6 +712,20 @@ class AccessOrderView(Message):
     at: datetime
 
 
+class FilmView(Message):
+    """GET /api/sittings/{id}/film: the one film of a sitting (合成录像); POST asks for it once more (clerk, presiding judge).
+
+    The bytes, once it is ready: GET /api/sittings/{id}/film.mp4, with Range.
+    """
+
+    state: Literal["none", "queued", "making", "ready", "failed"]
+    progress: float  # 0 … 1
+    bytes: int | None = None
+    sha256: str | None = None
+    duration_ms: int | None = None
+    made_at: datetime | None = None
+
+
 class StatementView(Message):
     """GET /api/sittings/{id}/statements; POST drafts anew. 起止与中断情况记录 (course) or 故障说明 (fault); to print: …/{id}/page"""
 
@@ -727,6 +741,7 @@ class StatementView(Message):
     confirmed_at: datetime | None
     signed_by: str
     signed_at: datetime | None
+    may: Literal["confirm", "sign", ""]  # what this viewer may do with it now
 
 
 class StatementConfirmation(Message):
@@ -752,7 +767,7 @@ class RecordRead(Message):
     """GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read."""
 
     view_id: str  # "" for reads that are no replay
-    what: Literal["record", "captions", "exhibit_original", "package"]
+    what: Literal["record", "captions", "exhibit_original", "film", "package"]
     name: str
     at: datetime
     last_at: datetime

@@ -22,6 +22,7 @@
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
 //   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
+//   GET, POST /api/sittings/{id}/film                      → FilmView (POST asks for it once more)
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
 
 /** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */
@@ -822,6 +823,16 @@ export interface AccessOrderView {
   at: string
 }
 
+/** GET /api/sittings/{id}/film: the one film of a sitting (合成录像); POST asks for it once more (clerk, presiding judge). */
+export interface FilmView {
+  state: "none" | "queued" | "making" | "ready" | "failed"
+  progress: number
+  bytes: number | null
+  sha256: string | null
+  duration_ms: number | null
+  made_at: string | null
+}
+
 /** GET /api/sittings/{id}/statements; POST drafts anew. 起止与中断情况记录 (course) or 故障说明 (fault); to print: …/{id}/page */
 export interface StatementView {
   id: string
@@ -836,6 +847,7 @@ export interface StatementView {
   confirmed_at: string | null
   signed_by: string
   signed_at: string | null
+  may: "confirm" | "sign" | ""
 }
 
 /** POST …/statements/{id}/confirm (the clerk, after 闭庭): `sha256` of what was read. */
@@ -857,7 +869,7 @@ export interface PlayedSpans {
 /** GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read. */
 export interface RecordRead {
   view_id: string
-  what: "record" | "captions" | "exhibit_original" | "package"
+  what: "record" | "captions" | "exhibit_original" | "film" | "package"
   name: string
   at: string
   last_at: string

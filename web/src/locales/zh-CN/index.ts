@@ -8,7 +8,8 @@ import { exhibits } from "./exhibits";
 import { hearing } from "./hearing";
 import { lobby } from "./lobby";
 import { network } from "./network";
+import { preflight } from "./preflight";
 import { quality } from "./quality";
 import { record } from "./record";
 
-export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, network, quality, record };
+export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, network, preflight, quality, record };

@@ -1,0 +1,25 @@
+/** Words of the pre-flight before 宣布开庭; what was found and what to do comes from the server. */
+export const preflight = {
+  title: "开庭前检查",
+  looking: "正在检查……",
+  green: "开庭前检查全部通过",
+  red: "有 {n} 项没有通过，处理后再开庭",
+  again: "重新检查",
+  override: "确需现在开庭",
+  reason: "开庭理由",
+  reasonNote: "理由和未通过的检查会写入庭审记录，并生成故障说明，闭庭后由审判长审核签字。",
+  openAnyway: "说明理由并宣布开庭",
+  state: { ok: "通过", warn: "注意", fail: "未通过" },
+  check: {
+    recorder: "录制服务",
+    spool: "录制磁盘",
+    store_a: "第一份存储",
+    store_b: "第二份存储",
+    shipper: "归档服务",
+    clock: "时钟",
+    presiding: "审判长",
+    clerk: "书记员",
+    panel: "合议庭",
+    parties: "当事人",
+  },
+};
