@@ -151,8 +151,8 @@ class TrackClock:
         self._watch = LagWatch()
         self._doubts = 0
 
-    def on_packet(self, timestamp: int, arrival_ms: float) -> None:
-        """Every packet helps to place the stream, and shows where its timestamps break off."""
+    def on_packet(self, timestamp: int, arrival_ms: float, *, newest: bool = True) -> None:
+        """Every packet helps to place the stream; the newest by its number shows where the timestamps break off."""
         era = self._eras[-1] if self._eras else self.begin(timestamp, arrival_ms)
         last = era.ticks.last
         ticks = era.ticks(timestamp)
@@ -162,12 +162,12 @@ class TrackClock:
             era.offset.add(raw_ms, arrival_ms)
             self._watch.restart(raw_ms)
             return
-        if self._has_jumped(ticks - last, raw_ms - known):
+        if newest and self._has_jumped(ticks - last, raw_ms - known):
             self.begin(timestamp, arrival_ms)
             self.on_packet(timestamp, arrival_ms)
             return
         era.offset.add(raw_ms, arrival_ms)
-        if ticks > last:
+        if newest and ticks > last:
             stall = self._watch.on_packet(timestamp, arrival_ms, raw_ms, raw_ms - known)
             if stall is not None:
                 stalled = self.begin(stall.timestamp, stall.arrival_ms)
@@ -177,7 +177,7 @@ class TrackClock:
             del self._eras[:-1]
 
     def _has_jumped(self, ahead_ticks: int, lag_ms: float) -> bool:
-        """Timestamps from another source: far behind what any repair could be, or far ahead of the time."""
+        """Timestamps from another source: far back, or far ahead of the time."""
         return ahead_ticks < -MAX_APART_MS * self._ticks_per_ms or lag_ms < -MAX_APART_MS
 
     def begin(self, timestamp: int, arrival_ms: float) -> _Era:
@@ -196,7 +196,8 @@ class TrackClock:
         """What a report says in this stream's present numbers; one that does not fit is believed when the next agrees.
 
         A report compares the sender's clock with the stream and, by its own arrival, with ours. When only the stream has
-        moved, its device stood still; when both comparisons have moved, the sender's clock was set.
+        moved, its device stood still; when both comparisons have moved, by the same and against one another, the sender's
+        clock was set. Reports may be late on top of that.
         """
         offset_ms = self._sender.offset_ms
         if offset_ms is None:
@@ -207,7 +208,8 @@ class TrackClock:
         if apart_ms is not None and era.apart_ms is None and abs(apart_ms) > MAX_APART_MS:
             return
         moved_ms = 0.0 if apart_ms is None or era.apart_ms is None else apart_ms - era.apart_ms
-        if abs(moved_ms) > STEP_MS and abs(arrival_ms - ntp_ms - offset_ms) > STEP_MS:
+        late_ms = arrival_ms - ntp_ms - offset_ms
+        if abs(moved_ms) > STEP_MS and abs(late_ms + moved_ms) < abs(late_ms):
             self._doubts += 1
             if self._doubts < 2:
                 return

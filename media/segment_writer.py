@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -16,9 +17,11 @@ import structlog
 from hearing.access import AccessClass
 from media.aiortc_bridge import now_ms
 from media.audio_line import Fill
-from media.spool import SegmentContent, SegmentName, Spool
+from media.spool import SegmentContent, SegmentName, Spool, title_of
 from media.webm import Codec, WebmWriter
 
+SYNC_MS = 1_000  # of media: what a power cut may take beside what is not yet certain
+BUSY_ITEMS = 512
 QUEUE_ITEMS = 4_096  # tens of seconds of a full courtroom; beyond that the disk is stuck, and the gap is declared
 _log = structlog.get_logger()
 
@@ -36,6 +39,7 @@ class OpenSegment:
     packets: int = 0
     filled_ms: float = 0.0
     muted_ms: float = 0.0
+    synced_t_ms: int = 0
     saved_until_ms: int = 0  # of a failed segment: what is kept of it, on the record clock
 
 
@@ -119,7 +123,8 @@ class SegmentWriter:
             segment.name = replace(segment.name, index=head.index + 1 if head else 0)
             segment.part = self.spool.begin(segment.name)
             segment.file = segment.part.open("wb", buffering=0)
-            segment.webm = WebmWriter(segment.file, segment.codec)
+            segment.webm = WebmWriter(segment.file, segment.codec, title_of(segment.name))
+            self.spool.show(segment.part)
         except OSError as error:
             self._fail(segment, error)
 
@@ -128,6 +133,7 @@ class SegmentWriter:
             return
         try:
             segment.webm.add(t_ms, data, keyframe)
+            self._sync(segment, t_ms)
         except OSError as error:
             self._fail(segment, error)
             return
@@ -137,6 +143,15 @@ class SegmentWriter:
             segment.muted_ms += length_ms
         elif fill is None:
             segment.packets += 1
+
+    def _sync(self, segment: OpenSegment, t_ms: int) -> None:
+        """Once a second what is written reaches the disk; a disk that does not keep up is given time for the writing itself."""
+        if segment.webm is None or segment.file is None or t_ms - segment.synced_t_ms < SYNC_MS:
+            return
+        segment.synced_t_ms = t_ms
+        if self._queue.qsize() < BUSY_ITEMS:
+            segment.webm.flush()
+            os.fdatasync(segment.file.fileno())
 
     def _reclass(self, segment: OpenSegment, access: AccessClass) -> None:
         if segment.part is None or segment.failed:

@@ -17,7 +17,7 @@ from media.layers import BEST, Layer
 from media.metrics import traffic
 from media.rendition import FanOutMaker, Rendition, Subscriber
 from media.rendition import Mapping as RenditionMapping
-from media.rtp_rewrite import FIRST_WORDS, payload_offset, timestamp_of
+from media.rtp_rewrite import FIRST_WORDS, payload_offset, sequence_of, timestamp_of
 from media.rtp_time import SenderClock, TrackClock, ntp_to_ms
 from media.sdp import CLOCK_RATES_HZ
 from media.selection import Selection
@@ -127,7 +127,8 @@ class Track:
             self.live_since_ms = arrival_ms
         if rendition.mapping is not self._clocked:
             self._set_clock(rendition, timestamp_of(packet), arrival_ms)
-        self.clock.on_packet(timestamp_of(packet), arrival_ms)
+        newest = (sequence_of(packet) + 1) & 0xFFFF == rendition.next_sequence
+        self.clock.on_packet(timestamp_of(packet), arrival_ms, newest=newest)
         ring = self._ring
         ring.append((arrival_ms, packet))
         while arrival_ms - ring[0][0] > RING_MS:

@@ -36,10 +36,11 @@ class _Look:
 class LagWatch:
     """Fed with the packets of one stream in the order of their timestamps."""
 
-    __slots__ = ("_before", "_look", "_raw_ms")
+    __slots__ = ("_before", "_look", "_raw_ms", "_usual_ms")
 
     def __init__(self) -> None:
         self._raw_ms: float | None = None
+        self._usual_ms = 0.0  # (arrival - timestamp) of the packet before the lag
         self._look: _Look | None = None
         self._before: _Look | None = None
 
@@ -54,19 +55,26 @@ class LagWatch:
 
     def on_packet(self, timestamp: int, arrival_ms: float, raw_ms: float, lag_ms: float) -> Stall | None:
         """`lag_ms`: how much later than the fastest packet of the last half minute. A stall is told when it is certain."""
-        sudden = self._raw_ms is not None and raw_ms - self._raw_ms > SUDDEN_MS
-        self._raw_ms = raw_ms
+        last_ms, self._raw_ms = self._raw_ms, raw_ms
         if lag_ms < STALL_MS:
             self._look = self._before = None
         elif self._look is None:
-            if sudden:
-                self._look = _Look(timestamp, arrival_ms, raw_ms)
+            if last_ms is not None and raw_ms - last_ms > SUDDEN_MS:
+                self._look, self._usual_ms = _Look(timestamp, arrival_ms, raw_ms), last_ms
         elif arrival_ms - self._look.arrival_ms < LOOK_MS:
             self._look.raw_ms = min(self._look.raw_ms, raw_ms)
         else:
-            before, look = self._before, self._look
-            if before is not None and before.raw_ms - look.raw_ms < CATCHING_UP_MS:
-                self._look = self._before = None
-                return Stall(before.timestamp, before.arrival_ms, min(before.raw_ms, look.raw_ms))
-            self._before, self._look = look, _Look(timestamp, arrival_ms, raw_ms)
+            return self._judge(_Look(timestamp, arrival_ms, raw_ms))
+        return None
+
+    def _judge(self, following: _Look) -> Stall | None:
+        """Two looks are whole, or one: late all along and not catching up is a stall; one late packet is nothing."""
+        before, look = self._before, self._look
+        assert look is not None
+        self._before, self._look = look, following
+        if min(look.raw_ms, before.raw_ms if before is not None else look.raw_ms) - self._usual_ms < SUDDEN_MS:
+            self._look = self._before = None
+        elif before is not None and before.raw_ms - look.raw_ms < CATCHING_UP_MS:
+            self._look = self._before = None
+            return Stall(before.timestamp, before.arrival_ms, min(before.raw_ms, look.raw_ms))
         return None

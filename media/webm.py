@@ -9,6 +9,7 @@ that browsers can seek.
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -23,6 +24,9 @@ _EBML, _SEGMENT, _INFO, _TRACKS, _CLUSTER, _CUES, _SEEK_HEAD, _VOID = (
 _TIMESTAMP, _SIMPLE_BLOCK, _DURATION = b"\xe7", b"\xa3", b"\x44\x89"
 _BLOCK_GROUP, _BLOCK, _BLOCK_DURATION, _REFERENCE = b"\xa0", b"\xa1", b"\x9b", b"\xfb"
 _EARLIER = _REFERENCE + b"\x81\xff"  # needs a picture before it; that there is a reference says "not a keyframe"
+_CRC, _TITLE = b"\xbf", b"\x7b\xa9"
+_CRC_BYTES = 6  # the whole element
+_HOLE_BYTES = 64
 _SEEK_HEAD_BYTES = 64
 _LONGEST_ELEMENT_HEAD = 12  # id and size
 _IN_SEGMENT = {_INFO, _TRACKS, _CLUSTER, _CUES, _SEEK_HEAD, _VOID}
@@ -48,9 +52,12 @@ class StoredBlock:
 
 
 class WebmWriter:
-    """Writes one segment to an unbuffered binary file; the file is complete after close()."""
+    """Writes one segment to an unbuffered binary file; the file is complete after close(). `title`: what it is, for repair.
 
-    def __init__(self, file: BinaryIO, codec: Codec) -> None:
+    Each cluster carries its CRC-32 (RFC 8794, 11.3.1): after a power cut a file may have its length but not all its bytes.
+    """
+
+    def __init__(self, file: BinaryIO, codec: Codec, title: str = "") -> None:
         self._file = file
         self._video = codec.name == "vp8"
         self._cluster = bytearray()
@@ -60,7 +67,7 @@ class WebmWriter:
         head = _element(_EBML, _ebml_header())
         self._segment_size_at = len(head) + len(_SEGMENT)
         self._segment_at = self._segment_size_at + len(UNKNOWN_SIZE)
-        info = _element(_INFO, _info())
+        info = _element(_INFO, _info(title))
         self._duration_at = self._segment_at + _SEEK_HEAD_BYTES + info.index(_DURATION) + 3
         self._info_at, self._tracks_at = _SEEK_HEAD_BYTES, _SEEK_HEAD_BYTES + len(info)
         self._write(head + _SEGMENT + UNKNOWN_SIZE + _void(_SEEK_HEAD_BYTES) + info + _element(_TRACKS, _track(codec)))
@@ -98,7 +105,8 @@ class WebmWriter:
         """Hand the open cluster to the operating system."""
         if self._cluster:
             self._cues.append((self._cluster_t_ms, self._file.tell() - self._segment_at))
-            self._write(_element(_CLUSTER, bytes(self._cluster)))
+            crc = zlib.crc32(self._cluster).to_bytes(4, "little")
+            self._write(_element(_CLUSTER, _element(_CRC, crc) + self._cluster))
             self._cluster.clear()
 
     def close(self, duration_ms: int) -> None:
@@ -131,11 +139,70 @@ class WebmWriter:
 
 def read_blocks(data: bytes) -> Iterator[StoredBlock]:
     """Every whole block of a file that may be cut anywhere; blocks inside a cut cluster count too."""
+    for cluster in read_clusters(data):
+        yield from cluster or ()
+
+
+def read_clusters(data: bytes) -> Iterator[list[StoredBlock] | None]:
+    """The whole blocks of each cluster; None for one whose bytes are not those that were written.
+
+    The last one may be cut: by the end of the file, or by the zeros that a power cut leaves behind.
+    """
+    at = data.find(_CLUSTER)
+    while at >= 0:
+        start, end = _inside(data, at)
+        if _is_whole(data, start, end):
+            yield list(_cluster_blocks(data, start, end))
+            at = data.find(_CLUSTER, end)
+            continue
+        at = data.find(_CLUSTER, at + 1)
+        while at >= 0 and not _is_whole(data, *_inside(data, at)):
+            at = data.find(_CLUSTER, at + 1)
+        written = _written(data, start)
+        yield list(_cluster_blocks(data[:written], start, end)) if at < 0 and end > written else None
+
+
+def _inside(data: bytes, at: int) -> tuple[int, int]:
+    """Start and end of the content of the element at `at`."""
+    return next(((start, end) for _, start, end in _elements(data, at, len(data))), (len(data), len(data)))
+
+
+def _written(data: bytes, start: int) -> int:
+    """Where the zeros begin that nobody wrote: no packet has so many in a row."""
+    hole = data.find(bytes(_HOLE_BYTES), start)
+    return hole if hole >= 0 else len(data.rstrip(b"\0"))
+
+
+def _is_whole(data: bytes, start: int, end: int) -> bool:
+    body = data[start:end]
+    if end > len(data) or body[:1] != _CRC:
+        return False
+    return zlib.crc32(body[_CRC_BYTES:]).to_bytes(4, "little") == body[_CRC_BYTES - 4 : _CRC_BYTES]
+
+
+def _segment_elements(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     for name, start, end in _elements(data, 0, len(data)):
         if name == _SEGMENT:
-            for inner, inner_start, inner_end in _elements(data, start, end):
-                if inner == _CLUSTER:
-                    yield from _cluster_blocks(data, inner_start, inner_end)
+            yield from _elements(data, start, end)
+
+
+def is_finished(data: bytes) -> bool:
+    """Whether close() came to its end, and every byte has reached the disk."""
+    top = [(name, end) for name, _, end in _elements(data, 0, len(data))]
+    if UNKNOWN_SIZE in data[:64] or not top or top[-1] != (_SEGMENT, len(data)):
+        return False
+    inside = list(_segment_elements(data))
+    whole = all(_is_whole(data, start, end) for name, start, end in inside if name == _CLUSTER)
+    return whole and inside[-1][0] == _CUES and inside[-1][2] == len(data)
+
+
+def read_title(data: bytes) -> str:
+    """What the writer was told that this is; nothing when the file is cut before it."""
+    for name, start, end in _segment_elements(data):
+        if name == _INFO and end <= len(data):
+            titles = [data[at:to] for inner, at, to in _elements(data, start, end) if inner == _TITLE]
+            return titles[0].decode("utf-8", "replace") if titles else ""
+    return ""
 
 
 class Unreadable(Exception):
@@ -225,10 +292,12 @@ def _ebml_header() -> bytes:
     )  # fmt: skip
 
 
-def _info() -> bytes:
+def _info(title: str) -> bytes:
     """Time stamps count milliseconds; the duration is filled in when the segment is closed."""
     scale = _element(b"\x2a\xd7\xb1", _uint(1_000_000))
-    return scale + _element(_DURATION, bytes(8)) + _element(b"\x4d\x80", _APPLICATION) + _element(b"\x57\x41", _APPLICATION)
+    named = _element(_TITLE, title.encode()) if title else b""
+    applications = _element(b"\x4d\x80", _APPLICATION) + _element(b"\x57\x41", _APPLICATION)
+    return scale + _element(_DURATION, bytes(8)) + named + applications
 
 
 def _track(codec: Codec) -> bytes:

@@ -58,7 +58,8 @@ def test_three_hours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def record_and_compare(folder: Path, monkeypatch: pytest.MonkeyPatch, duration_ms: float) -> None:
     now = Now()
     monkeypatch.setattr("media.recorder.now_ms", now)
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no power is lost here
+    for force in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, force, lambda descriptor: None)  # no power is lost here
     court = Court(folder, now)
     people = people_of(court, duration_ms)
     court.run(people, duration_ms)

@@ -119,7 +119,7 @@ def test_an_open_segment_is_repaired_wherever_it_was_cut(tmp_path: Path, share: 
     assert hashlib.sha256(path.read_bytes()).hexdigest() == segment.sha256
     with av.open(str(path)) as container:
         assert container.duration == whole * 20_000
-    assert sorted(p.name for p in path.parent.iterdir()) == ["000000.json", "000000.webm", "head.json"]
+    assert sorted(p.name for p in path.parent.iterdir()) == ["000000.json", "000000.webm", "head.copy.json", "head.json"]
 
 
 @pytest.mark.parametrize("size", [0, 10, 150])
