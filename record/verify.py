@@ -482,7 +482,7 @@ class Package:
         own = CLASSES.index(package["access"])
         for entry in package["withheld"]:
             path = entry["path"]
-            proof = path.endswith((".sig.json", "/manifest.json", "/ledger.jsonl")) or "/" not in path
+            proof = path.endswith(("/manifest.sig.json", "/manifest.json", "/ledger.jsonl")) or "/" not in path
             above = entry["access"] == DESTROYED or CLASSES.index(entry["access"]) > own
             there = path in listed or path in self.source.sizes or path in self.withheld
             if proof or there or not above:
@@ -554,6 +554,33 @@ class Package:
         self.findings.gaps += material_gaps(manifest)
         self.lines += sitting_lines(manifest, self.digest(name)[1], entries)
         self.check_stamps(folder, manifest, ledger)
+        self.check_later(folder)
+
+    def check_later(self, folder: str) -> None:
+        """What was made after the seal: each statement holds what was signed, the film is the one that the court signed."""
+        statements = [n for n in sorted(self.source.sizes) if n.startswith(f"{folder}statements/") and n.endswith(".json")]
+        for name in statements:
+            try:
+                statement = json.loads(self.read(name))
+                genuine = hashlib.sha256(canonical(statement["document"])).hexdigest() == statement["sha256"]
+            except (ValueError, KeyError, TypeError):
+                genuine = False
+            if not genuine:
+                self.findings.add("changed", name, "说明内容与所签散列不符 / statement is not what was signed")
+        film = f"{folder}film.mp4"
+        if film in self.source.sizes:
+            self.check_signature(f"{film}.json", f"{film}.json.sig.json")
+            try:
+                stated = json.loads(self.read(f"{film}.json"))
+                agrees = stated["manifest_sha256"] == self.digest(f"{folder}manifest.json")[1]
+                agrees = agrees and stated["film"]["sha256"] == self.digest(film)[1]
+            except (ValueError, KeyError, TypeError):
+                agrees = False
+            if not agrees:
+                self.findings.add(
+                    "changed", film, "合成录像与其说明不符 / film is not the one that was signed for this sitting"
+                )
+            self.lines.append("  合成录像由法院签名，据封存内容制作 / film signed by the court, made from what was sealed")
 
     def check_stamps(self, folder: str, manifest: dict[str, Any], ledger: bytes) -> None:
         """The time stamps in the manifest, and those that came after the seal."""
