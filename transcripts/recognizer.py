@@ -18,12 +18,23 @@ Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class HeardWord:
+    """A character or word of the answer with its place in the sound, and the engine's probability of it."""
+
+    text: str
+    t0_ms: int
+    t1_ms: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """What an engine heard in one stretch of speech, untouched."""
 
     text: str
     average_logprob: float  # mean log probability per token, ≤ 0
     no_speech_probability: float  # 0..1
+    words: tuple[HeardWord, ...] = ()  # empty where nobody asked for them, or the engine has none
 
 
 class Recognizer(Protocol):
