@@ -21,7 +21,7 @@ from hearing.model import (
     SittingState,
     Stage,
 )
-from hearing.parts import PART_NAMES
+from hearing.parts import PART_NAMES, takes_part
 from hearing.timeline import t_ms
 
 Span = tuple[int, int]
@@ -201,7 +201,7 @@ class Whereabouts:
 
     absent: tuple[Span, ...]
     lost: tuple[Span, ...]
-    outside: tuple[Span, ...]  # isolated, dismissed, sent to the waiting area
+    outside: tuple[Span, ...]  # isolated, dismissed, sent to the waiting area, not of the part that was held
     camera_off: tuple[Span, ...]
     muted: tuple[Span, ...]  # by the court, by own switch, or while another held the floor
     not_shared: tuple[Span, ...]  # the screen, nearly always
@@ -213,17 +213,19 @@ def whereabouts(course: Course, hearing: Hearing, participant_id: ParticipantId)
     person = hearing.participant(participant_id)
     role = person.role if person else Role.OBSERVER
     now = {"present": False, "inside": role not in ISOLATED_UNTIL_CALLED, "camera": True, "microphone": True, "unmuted": True}
-    now |= {"floor": True, "meant": True, "shared": False} | dict.fromkeys(_HINDERED.values(), False)
+    now |= {"floor": True, "meant": True, "shared": False, "takes_part": True} | dict.fromkeys(_HINDERED.values(), False)
     states: list[tuple[int, dict[str, bool]]] = [(0, dict(now))]
     for entry in course.entries:
         now |= _change(entry.event, participant_id, bench=role in BENCH)
+        if isinstance(entry.event, law.PartBegan | law.PartEnded):
+            now["takes_part"] = isinstance(entry.event, law.PartEnded) or takes_part(entry.event.part, role)
         states.append((course.ms(entry.at), dict(now)))
     ends = [*(s[0] for s in states[1:]), course.end_ms]
     held = [((t0, t1), state) for (t0, state), t1 in zip(states, ends, strict=True) if t1 > t0]
     return Whereabouts(
         absent=_joined(span for span, s in held if not s["present"]),
         lost=_joined(span for span, s in held if not s["present"] and not s["meant"]),
-        outside=_joined(span for span, s in held if not s["inside"]),
+        outside=_joined(span for span, s in held if not (s["inside"] and s["takes_part"])),
         camera_off=_joined(span for span, s in held if not s["camera"]),
         muted=_joined(span for span, s in held if not (s["microphone"] and s["unmuted"] and s["floor"])),
         not_shared=_joined(span for span, s in held if not s["shared"]),

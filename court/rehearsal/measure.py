@@ -93,7 +93,7 @@ def _exhibits(director: Director, record: RecordView | None) -> Iterator[Exhibit
 
 def _tracks(director: Director, record: RecordView) -> Iterator[TrackRow]:
     keys = {robot.participant_id: key for key, robot in director.robots.items()}
-    sessions = [_Span(i.t0_ms, i.t1_ms) for i in record.intervals if i.recorded == "full"]
+    sessions = [_Span(i.t0_ms, i.t1_ms) for i in record.intervals if i.recorded != "none"]
     for track in record.tracks:
         key = keys.get(track.participant_id, track.participant_id)
         wall_ms = sum(session.overlap(stay) for session in sessions for stay in _stays(director, key, record))

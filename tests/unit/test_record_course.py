@@ -278,3 +278,16 @@ def test_intervals_cover_the_sitting_whatever_happened(
     assert spans[-1].t1_ms == found.end_ms
     assert all(one.t1_ms == following.t0_ms for one, following in pairwise(spans))
     assert all(one.recorded is Keeping.NONE for one in spans if one.state is not SittingState.IN_SESSION)
+
+
+def test_who_had_to_leave_for_a_part_comes_back_without_a_gap_that_counts() -> None:
+    found = course(
+        law.PartBegan(at(10_000), Part.DELIBERATION, Keeping.NONE, "合议"), law.PartEnded(at(20_000), Part.DELIBERATION),
+        law.SittingClosed(at(40_000)),
+    )  # fmt: skip
+    assert found.recorded() == [(0, 10_000), (20_000, 40_000)]
+    back_late = track((0, 10_000), (23_500, 40_000))  # the page connects camera and microphone again
+    assert causes(found, back_late) == [("joining", 20_000, 23_500)]
+    judge = law.ParticipantEntered(at(-400), JUDGE)
+    stayed = course(*(judge,), *(entry.event for entry in found.entries[2:]))
+    assert causes(stayed, track((0, 10_000), (23_500, 40_000), who=JUDGE)) == [("no_media", 20_000, 23_500)]
