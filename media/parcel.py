@@ -83,8 +83,9 @@ class Packing:
     async def sealed(self, parcel: Parcel) -> bytes:
         """The bytes that are to lie in both places: the same every time, for the key stays the same."""
         data = await self._content(parcel.waiting.media, parcel.kept.object_key)
-        sealed = await asyncio.to_thread(_encrypt, parcel.kept, data)
-        parcel.stored_sha256 = await asyncio.to_thread(lambda: hashlib.sha256(sealed).hexdigest())
+        sealed = await asyncio.to_thread(_encrypt, parcel.kept, data)  # verifies again: the disk was read again
+        if not parcel.stored_sha256:
+            parcel.stored_sha256 = await asyncio.to_thread(lambda: hashlib.sha256(sealed).hexdigest())
         return sealed
 
     async def confirm(self, parcel: Parcel) -> None:
@@ -129,4 +130,6 @@ def _digests(data: bytes) -> tuple[str, str]:
 
 
 def _encrypt(kept: KeptObject, data: bytes) -> bytes:
+    if hashlib.sha256(data).hexdigest() != kept.content_sha256:
+        raise Held("sha256_differs")
     return b"".join(Envelope(kept.key, kept.object_key, kept.content_bytes).encrypt(io.BytesIO(data)))
