@@ -1,4 +1,4 @@
-"""The state of a record's proof, for the record page: a quick check now, and what the last full reading of both copies found."""
+"""The state of a record's proof, for the record page: a quick check now, and what the last reading of both copies found."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class Copies:
         raise NotHealed("两份副本均已损坏或缺失，无法修复")
 
     async def looks_empty(self, copy: Copy) -> bool:
-        """Whether the place has none of what was stored: a disk that is not mounted must not be filled with a second archive."""
+        """Whether the place has none of what was stored: a disk that is not mounted must not get a second archive."""
         found, asked = await self.found(copy.name)
         return found == 0 and asked >= FEW
 
