@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from storage.append_only import check_append_only
+from storage.append_only import APPEND_ONLY, check_append_only, tables_since
 from storage.database import Database
 
 _MIGRATION_LOCK = 0x436F757274  # any number, the same for every process of this program
@@ -26,14 +26,15 @@ async def migrate(database_url: str) -> None:
         async with database.transaction() as connection:
             if not database.is_sqlite:  # SQLite's transaction holds the write lock already
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(upgrade)
     finally:
         await database.close()
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Apply the steps up to a revision, in the transaction of `connection`. Raises NotAppendOnly."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    check_append_only(connection)
+    command.upgrade(config, revision)
+    check_append_only(connection, APPEND_ONLY if revision == "head" else tables_since(revision))
