@@ -139,6 +139,10 @@ class Settings(BaseSettings):
     verify_mb_s: Annotated[int, Field(ge=0, le=10_000)] = Field(
         20, description="So many MB a second that reading takes at most, so that hearings keep disk and network. 0: no limit."
     )
+    film_fps: Annotated[int, Field(ge=10, le=15)] = Field(12, description="Pictures a second of the film of each sitting.")
+    film_during_sessions: bool = Field(
+        default=False, description="Films are made also while a sitting is in session (`jobs` on a machine of its own)."
+    )
     redis_url: str = Field("", description="Redis for several signaling processes and for waking workers. Unset: embedded.")
     room_limit: Annotated[int, Field(ge=2, le=500)] = Field(16, description="People in one courtroom; one more is refused.")
     upload_limit_mb: Annotated[int, Field(ge=1, le=2048)] = Field(50, description="Largest exhibit file, in MiB.")

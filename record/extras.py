@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from record.film_store import film_items
 from record.package_items import ExtraItems
 from record.stamping import later_stamps
 from record.statement_jobs import statement_items
 
-EXTRAS: tuple[ExtraItems, ...] = (later_stamps, statement_items)
+EXTRAS: tuple[ExtraItems, ...] = (later_stamps, statement_items, film_items)

@@ -18,7 +18,7 @@ from hearing.errors import InvalidField, NotNow, NotPermitted, UnknownId
 from hearing.model import Actor, Hearing, ParticipantId, Role, SittingState
 from hearing.scene import bounded_text
 from hearing.timeline import Clock
-from record import store
+from record import film_store, store
 from record.access import Classes
 from record.course import course_of
 from record.model import AccessOrder, Material
@@ -83,6 +83,7 @@ class Orders:
             trace |= {"what": "seal", "ip": actor.ip, "at": now, "sitting_id": sitting_id}
             await connection.execute(insert(access_log).values(**trace, t0_ms=order.t0_ms, t1_ms=order.t1_ms))
             await enqueue(connection, REWRAP, {"sitting_id": sitting_id}, material.sitting.court_id, now)
+            await film_store.ask_for(connection, sitting_id, material.sitting.court_id, now)  # the one before shows too much
         await self._wake.notify(REWRAP)
         _log.info("access_ordered", sitting_id=sitting_id, order_id=row["id"], access=order.access.value)
         return order

@@ -12,7 +12,7 @@ import structlog
 from hearing.errors import UnknownId
 from hearing.model import SittingState
 from hearing.timeline import Clock, whole_ms
-from record import store
+from record import film_store, store
 from record.check import sealed_file_key
 from record.course import course_of
 from record.forms import sealed_forms
@@ -119,6 +119,7 @@ class Sealer:
         async with self.database.transaction() as connection:
             if await store.write_seal(connection, sitting.id, sha256, now):
                 await enqueue(connection, "verify", {"sitting_id": sitting.id}, sitting.court_id, now)
+                await film_store.ask_for(connection, sitting.id, sitting.court_id, now)
                 await enqueue(connection, "statements", {"sitting_id": sitting.id}, sitting.court_id, now)
                 if self.stamper:
                     await enqueue(connection, "stamp", {"sitting_id": sitting.id}, sitting.court_id, now)

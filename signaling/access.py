@@ -89,7 +89,7 @@ class Access:
         return await self.hearing(session, hearing.id)
 
     async def log(self, visitor: Visitor, what: str, ip: str, read: Read = NOTHING_PLAYED) -> None:
-        """`what` is one of record | captions | play | watched | exhibit_original | package."""
+        """`what` is one of record | captions | play | watched | film | film_part | exhibit_original | package."""
         await self.log_all(visitor, what, ip, [read])
 
     async def log_all(self, visitor: Visitor, what: str, ip: str, reads: Sequence[Read]) -> None:

@@ -25,6 +25,7 @@ from signaling.handlers.media import MediaHandlers
 from signaling.handlers.transcripts import Draft
 from signaling.history import Histories
 from signaling.http_exhibits import ExhibitApi
+from signaling.http_film import FilmApi
 from signaling.http_health import HealthApi
 from signaling.http_hearings import HearingApi
 from signaling.http_network import NetworkTestApi
@@ -92,7 +93,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(PreflightApi(access, preflight).routes())
     app.add_routes(RecordApi(parts, access, viewing, draft).routes())
     app.add_routes(PlaybackApi(parts, access, viewing).routes())
-    app.add_routes(OrderApi(parts, access).routes())
+    app.add_routes([*OrderApi(parts, access).routes(), *FilmApi(parts, access).routes()])
     app.add_routes(StatementApi(parts, access, acts).routes())
     app.add_routes(QualityApi(parts, access, steering).routes())
     app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording, stores), draft).routes())

@@ -720,6 +720,7 @@ class FilmView(Message):
 
     state: Literal["none", "queued", "making", "ready", "failed"]
     progress: float  # 0 … 1
+    may_ask: bool  # whether this person may have it made now
     bytes: int | None = None
     sha256: str | None = None
     duration_ms: int | None = None
@@ -755,6 +756,12 @@ class StatementSignature(Message):
     """POST …/statements/{id}/sign (the presiding judge): `sha256` of what was read."""
 
     sha256: str
+
+
+class RecordSealed(Message):
+    """GET /api/sittings/{id}/sealed: asked again and again while the record is being sealed; it is no read of the record."""
+
+    sealed: bool
 
 
 class PlayedSpans(Message):

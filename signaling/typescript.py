@@ -39,9 +39,11 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   POST /api/sittings/{id}/statements/{id}/confirm (StatementConfirmation), …/sign (StatementSignature) → StatementView[]
 //   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
+//   GET  /api/sittings/{id}/sealed                         → RecordSealed
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
 //   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
+//   GET, POST /api/sittings/{id}/film                      → FilmView (POST asks for it once more)
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
 
 /** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */

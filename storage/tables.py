@@ -247,3 +247,11 @@ copy_faults = Table(
     Column("fault", String(20), nullable=False), _at("noticed_at"), _at("healed_at", nullable=True),  # missing | damaged | unreadable
     Column("note", String(500), nullable=False, default="", server_default=""),  # where the damaged copy was set aside, or why it is not healed
 )  # fmt: skip
+
+films = Table(
+    "films", metadata, _id(), _court(),  # 合成录像 of a sealed sitting; another one for each new set of access orders
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("recipe", String(64), nullable=False),  # record.film_store
+    Column("object_key", String(300), nullable=False), Column("size_bytes", BigInteger, nullable=False), Column("sha256", String(64), nullable=False),
+    Column("duration_ms", Integer, nullable=False), Column("statement", LargeBinary, nullable=False),  # what it was made from: canonical JSON
+    Column("signature", LargeBinary, nullable=False), _at("made_at"), Unique("sitting_id", "recipe"),
+)  # fmt: skip

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from court.roles.shared import Shared, shared
 from court.settings import Settings
+from evidence.registry import ExhibitRegistry
+from evidence.settings import EvidenceSettings
+from record.film import FilmMaker, FilmSettings
 from record.heal import Healer, HealSettings
 from record.jobs import handlers
-from record.keys import court_key
+from record.keys import CourtKey, court_key
 from record.orders import REWRAP, Rewrapper
 from record.seal import SealSettings
 from record.simulated_tsa import SimulatedTimeStamper
@@ -29,6 +33,17 @@ async def main(settings: Settings) -> None:
         healer = Healer(parts.database, parts.stores, parts.clock, heal_settings(settings))
         tasks.create_task(healer.watch())
         tasks.create_task(run_worker(parts.database, healer.handlers(), parts.clock, parts.wake))  # long: others do not wait
+        films = film_maker(parts, key)
+        tasks.create_task(run_worker(parts.database, films.handlers(), parts.clock, parts.wake))  # longer still
+
+
+def film_maker(parts: Shared, key: CourtKey) -> FilmMaker:
+    settings, objects = parts.settings, parts.stores.objects()
+    evidence = EvidenceSettings(settings.data / "uploads", settings.upload_limit_mb * 1024 * 1024)
+    pages = ExhibitRegistry(parts.database, objects, parts.clock, evidence)
+    zone = ZoneInfo(settings.tz)
+    how = FilmSettings(settings.data / "films", zone, settings.film_fps, settings.film_during_sessions)
+    return FilmMaker(parts.database, objects, pages, key, parts.clock, how)
 
 
 def heal_settings(settings: Settings) -> HealSettings:

@@ -19,6 +19,7 @@
 //   POST /api/sittings/{id}/statements/{id}/confirm (StatementConfirmation), …/sign (StatementSignature) → StatementView[]
 //   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
+//   GET  /api/sittings/{id}/sealed                         → RecordSealed
 //   GET  /api/sittings/{id}/segments/{page}                → SegmentPage
 //   POST /api/sittings/{id}/views/{view_id} (PlayedSpans)  → 204, no body
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
@@ -827,6 +828,7 @@ export interface AccessOrderView {
 export interface FilmView {
   state: "none" | "queued" | "making" | "ready" | "failed"
   progress: number
+  may_ask: boolean
   bytes: number | null
   sha256: string | null
   duration_ms: number | null
@@ -859,6 +861,11 @@ export interface StatementConfirmation {
 /** POST …/statements/{id}/sign (the presiding judge): `sha256` of what was read. */
 export interface StatementSignature {
   sha256: string
+}
+
+/** GET /api/sittings/{id}/sealed: asked again and again while the record is being sealed; it is no read of the record. */
+export interface RecordSealed {
+  sealed: boolean
 }
 
 /** POST /api/sittings/{id}/views/{view_id}: what was played since the last report, on the record clock. */

@@ -208,7 +208,6 @@ export const record = {
     sealing: "封存完成后开始制作。",
     offline: "暂时查不到合成录像的状态，正在重试。",
     unplayable: "播放中断。请重试；如仍不能播放，请使用上方的分轨回放。",
-    notHere: "您的权限不含合成录像。",
   },
   length: { s: "{s} 秒", ms: "{m} 分 {s} 秒", hms: "{h} 小时 {m} 分 {s} 秒" },
   statements: {
