@@ -5,15 +5,47 @@ from __future__ import annotations
 import ctypes
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+STEP_S = 1.0
+
+
+class _Line:
+    """The wall clock of this process without steps: a sitting's time must not jump because somebody sets the machine's clock.
+
+    Corrections that come little by little are followed; a step is not, until the process is started again.
+    """
+
+    def __init__(self) -> None:
+        self._wall, self._elapsed_s = _wall(), _elapsed_s()
+
+    def now(self) -> datetime:
+        wall, elapsed_s = _wall(), _elapsed_s()
+        steady = self._wall + timedelta(seconds=elapsed_s - self._elapsed_s)
+        if abs((wall - steady).total_seconds()) > STEP_S:
+            return steady
+        self._wall, self._elapsed_s = wall, elapsed_s
+        return wall
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  this is the clock
+
+
+def _elapsed_s() -> float:
+    """Goes on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+_LINE = _Line()
 
 
 class SystemClock:
     """The machine's clock (satisfies hearing.timeline.Clock)."""
 
     def now(self) -> datetime:
-        """Aware UTC."""
-        return datetime.now(UTC)  # noqa: TID251  this is the clock
+        """Aware UTC; it does not follow steps of the machine's clock of more than a second."""
+        return _LINE.now()
 
     def monotonic(self) -> float:
         """Seconds that never go back."""

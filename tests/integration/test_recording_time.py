@@ -113,5 +113,5 @@ def assert_unbroken(segments: list[SpooledSegment], decoded_ms: float, person: P
     assert decoded_ms == pytest.approx(sum(segment.t1_ms - segment.t0_ms for segment in segments), abs=len(segments))
     away = [(after.t0_ms - before.t1_ms) for before, after in itertools.pairwise(segments) if after.t0_ms != before.t1_ms]
     absent_ms = [min(to, duration_ms) - since for since, to in person.away]
-    assert away == pytest.approx(absent_ms, abs=400)
+    assert away == pytest.approx(absent_ms, abs=600)  # a re-join waits for a packet that is not lost
     assert segments[-1].t1_ms == pytest.approx(duration_ms, abs=25)
