@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 from aiohttp import web
+from sqlalchemy import select
 
 from hearing.access import AccessClass, may_have
 from hearing.states import OVER
@@ -17,9 +18,10 @@ from signaling.http_sessions import answer, answer_list
 from signaling.middleware import body_of, origin_of, session_of
 from signaling.parsing import parse_body
 from signaling.parts import Parts
-from signaling.protocol import PlayedSpans, SegmentPage
+from signaling.protocol import PlayedSpans, RecordSealed, SegmentPage
 from signaling.viewing import Span, Viewing
 from storage.objects import ObjectMissing
+from storage.tables import sittings
 
 VIEW_HEADER = "X-Court-View"
 LONGEST_MS = 7 * 24 * 3_600_000
@@ -39,11 +41,19 @@ class PlaybackApi:
     def routes(self) -> list[web.RouteDef]:
         sitting = "/api/sittings/{sitting_id}"
         return [
+            web.get(sitting + "/sealed", self.sealed),
             web.get(sitting + r"/segments/{page:\d{1,5}}", self.page),
             web.get(sitting + r"/tracks/{track_id}/segments/{index:\d{1,9}}.webm", self.segment),
             web.post(sitting + "/views/{view_id}", self.played),
             web.get(sitting + "/views", self.reads),
         ]
+
+    async def sealed(self, request: web.Request) -> web.Response:
+        """Whether the record is sealed, for a page that waits."""
+        await record_reader(self._access, request)
+        query = select(sittings.c.sealed_manifest_sha256).where(sittings.c.id == request.match_info["sitting_id"])
+        async with self._parts.database.read() as connection:
+            return answer(RecordSealed(sealed=(await connection.execute(query)).scalar_one() is not None))
 
     async def page(self, request: web.Request) -> web.Response:
         """One piece of the segment index, with nothing in it that the viewer may not have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +35,7 @@ from storage.clock import SystemClock
 from storage.database import Database
 from storage.folder import FolderStore
 from storage.migrate import migrate
+from storage.objects import ObjectStore
 from tests.courts import COURT, found_court
 from tests.servers import free_port
 
@@ -310,12 +311,14 @@ async def until(condition: Any, timeout_s: float = 5.0) -> None:
 
 def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Parts:
     clock, database = SystemClock(), Database(f"sqlite:///{folder / 'court.db'}")
-    store, key = FolderStore(folder / "objects"), court_key(folder / "keys")
+    key = court_key(folder / "keys")
     web_root = folder / "dist"
     (web_root / "assets").mkdir(parents=True, exist_ok=True)
     (web_root / "index.html").write_text("<title>云庭</title>")
     (web_root / "assets" / "app.1a2b.js").write_text("1")
     room_limit = changes.pop("room_limit", 16)
+    instead: Callable[[ObjectStore], ObjectStore] = changes.pop("store", lambda real: real)
+    store = instead(FolderStore(folder / "objects"))
     others: Mapping[str, FakeMedia] = changes.pop("other_media", {})  # further workers, by address
     settings = SignalingSettings(
         base_url=f"http://127.0.0.1:{port}", internal_token="internal-secret", web_root=web_root,

@@ -87,6 +87,7 @@ async def test_routes_by_role(bed: Bed) -> None:
         ("GET", f"/api/sittings/{sitting}/record", case),
         ("GET", f"/api/sittings/{sitting}/tracks/x-audio/segments/000000.webm", case),
         ("GET", f"/api/sittings/{sitting}/segments/0", case),
+        ("GET", f"/api/sittings/{sitting}/sealed", case),
         ("GET", f"/api/sittings/{sitting}/views", management),
         ("POST", f"/api/sittings/{sitting}/views/0A1B2C3D", case),
         ("GET", f"/api/hearings/{hearing}/package.zip", case),

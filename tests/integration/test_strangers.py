@@ -44,7 +44,7 @@ async def doors(bed: Bed, tmp_path: Path) -> list[Door]:
         Door("GET", f"/api/exhibits/{exhibit['id']}/pages/1.png"), Door("GET", f"/api/exhibits/{exhibit['id']}/original"),
         Door("GET", f"{sitting}/record"), Door("GET", f"{sitting}/captions"),
         Door("GET", f"{sitting}/tracks/{person}-audio/segments/0.webm"),
-        Door("GET", f"{sitting}/segments/0"), Door("GET", f"{sitting}/views"), Door("POST", f"{sitting}/views/0A1B2C3D"),
+        Door("GET", f"{sitting}/segments/0"), Door("GET", f"{sitting}/sealed"), Door("GET", f"{sitting}/views"), Door("POST", f"{sitting}/views/0A1B2C3D"),
     ]  # fmt: skip
 
 
@@ -107,7 +107,7 @@ async def test_no_door_opens_to_strangers(bed: Bed, tmp_path: Path) -> None:
 
 async def test_during_the_sitting_observers_and_uncalled_witnesses_open_nothing_of_the_case(bed: Bed, tmp_path: Path) -> None:
     closed = [door for door in await doors(bed, tmp_path) if not door.path.endswith((bed.hearing_id, "/exhibits", "/captions"))]
-    assert len(closed) == 11
+    assert len(closed) == 12
     for key in ("witness", "expert", "observer"):
         browser = bed.browser()
         assert (await browser.open_link(await link_of(bed, key)))[0] == 200
