@@ -33,7 +33,7 @@ from storage.watch import Fault
 
 _log = structlog.get_logger(__name__)
 
-BATCH = 50  # objects between two notes of how far a check has come
+BATCH, NOTE_S = 50, 5.0  # how far a check has come is noted after so many objects, or so long
 AWAY_AGAIN_S = 60.0
 LOOK_S = 1800.0
 UNCONFIRMED = timedelta(hours=1)  # an object that is being put has its fault before its row
@@ -100,11 +100,13 @@ class Healer:
         run = _Run(*await self._begin(sitting_id, origin))
         copies = self._stores.each(Pace(self._settings.bytes_per_s))
         total = sum([await self._stores.keys.count(scope) for scope in scopes])
+        noted_s = self._clock.monotonic()
         try:
             async for item in self._objects(scopes, run.done_to):
                 await self._one(run, copies, item)
-                if run.objects % BATCH == 0:
+                if run.objects % BATCH == 0 or self._clock.monotonic() - noted_s > NOTE_S:
                     await self._note(run, run.objects / max(1, total))
+                    noted_s = self._clock.monotonic()
         finally:
             await self._note_at_end(run, total)
         return await self._finish(run, scopes)

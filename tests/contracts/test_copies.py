@@ -21,7 +21,7 @@ from storage.folder import FolderStore
 from storage.migrate import migrate
 from storage.mirror import Copy, MirroredStore
 from storage.objects import ObjectStore, StoreUnavailable
-from storage.s3 import S3Store
+from storage.s3 import S3Address, S3Store
 from storage.watch import Fault, Reach, Watch
 from tests.contracts.object_store_suite import CONTENT, KEY
 from tests.contracts.test_encrypted_store import keys_of
@@ -313,3 +313,32 @@ async def test_the_pace_is_kept() -> None:
     for _ in range(6):
         await pace.spend(50_000)
     assert time.monotonic() - began_s >= 0.2
+
+
+async def test_a_server_that_swallows_everything_costs_one_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: Database
+) -> None:
+    monkeypatch.setattr("storage.mirror.PATIENCE_S", 0.5)
+    held: list[asyncio.StreamWriter] = []
+
+    async def swallow(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    hole = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    try:
+        endpoint = f"127.0.0.1:{hole.sockets[0].getsockname()[1]}"
+        keys, second = keys_of(database, tmp_path), FolderStore(tmp_path / "b")
+        await EncryptedStore(MirroredStore(FolderStore(tmp_path / "a"), second), keys).put(KEY, CONTENT)
+        store = EncryptedStore(MirroredStore(S3Store(S3Address(endpoint, "court", "k", "s", secure=False)), second), keys)
+        took_s = []
+        for _ in range(10):
+            began_s = time.monotonic()
+            assert await store.get(KEY) == CONTENT
+            took_s.append(time.monotonic() - began_s)
+        assert took_s[0] >= 0.5
+        assert sum(took_s[1:]) < 2.0
+        assert len(held) == 1
+    finally:
+        for writer in held:
+            writer.close()
+        hole.close()
