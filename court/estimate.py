@@ -89,45 +89,47 @@ def _on_the_wire(bps: float, frames_per_s: float) -> float:
 
 def explained(load: Load, result: Estimate) -> str:
     """Chinese, one line for each step."""
-    lines = [
-        (
-            f"估算：{load.people} 人，开庭 {load.hours:g} 小时；"
-            f"每人声音 {load.voice_bps / 1000:g} kbit/s、摄像头 {load.camera_bps / 1000:g} kbit/s（全程平均）"
-        ),
-        "",
+    head = (
+        f"估算：{load.people} 人，开庭 {load.hours:g} 小时；"
+        f"每人声音 {load.voice_bps / 1000:g} kbit/s、摄像头 {load.camera_bps / 1000:g} kbit/s（全程平均）"
+    )
+    return "\n".join([head, "", *_recording(load, result), "", *_disk(load, result), "", *_network(result)])
+
+
+def _recording(load: Load, result: Estimate) -> list[str]:
+    each = f"{load.people} 人 × {load.hours:g} 小时"
+    voice = f"{load.voice_bps / 8000:g} KB/s + 封装 {VOICE_FRAMES_PER_S * VOICE_FRAME_BYTES / 1000:.2f} KB/s"
+    camera = f"{load.camera_bps / 8000:g} KB/s + 封装 {load.frames_per_s * PICTURE_FRAME_BYTES / 1000:.2f} KB/s"
+    screen = f"  屏幕　　{load.screen_hours:g} 小时 × {SCREEN_BPS // 1000} kbit/s = {_size(result.screen_bytes)}"
+    return [
         "录制（原样保存所收到的音视频，不转码；休庭、调解、合议期间不录制，实际只会更少）",
-        (
-            f"  声音　　{load.people} 人 × {load.hours:g} 小时 × ({load.voice_bps / 8000:g} KB/s + 封装 "
-            f"{VOICE_FRAMES_PER_S * VOICE_FRAME_BYTES / 1000:.2f} KB/s) = {_size(result.voice_bytes)}"
-        ),
-        (
-            f"  摄像头　{load.people} 人 × {load.hours:g} 小时 × ({load.camera_bps / 8000:g} KB/s + 封装 "
-            f"{load.frames_per_s * PICTURE_FRAME_BYTES / 1000:.2f} KB/s) = {_size(result.camera_bytes)}"
-        ),
-    ]
-    if load.screen_hours:
-        lines.append(f"  屏幕　　{load.screen_hours:g} 小时 × {SCREEN_BPS // 1000} kbit/s = {_size(result.screen_bytes)}")
-    lines += [
+        f"  声音　　{each} × ({voice}) = {_size(result.voice_bytes)}",
+        f"  摄像头　{each} × ({camera}) = {_size(result.camera_bytes)}",
+        *([screen] if load.screen_hours else []),
         f"  合计　　{_size(result.spool_bytes)}，即每小时 {_size(result.spool_bytes / load.hours)}",
-        "",
+    ]
+
+
+def _disk(load: Load, result: Estimate) -> list[str]:
+    away = min(load.hours, load.outage_hours)
+    stop = max(1, math.ceil(result.spool_peak_bytes / GIB))
+    one, both = _size(result.store_bytes), _size(2 * result.store_bytes)
+    return [
         "磁盘",
-        (
-            f"  每份存储　　　{_size(result.store_bytes)}（加密增加不到 0.1 %），每小时 {_size(result.store_bytes / load.hours)}；"
-            f"两份合计 {_size(2 * result.store_bytes)}"
-        ),
-        (
-            "  录制服务器　　平时只留最近十几秒；两份存储都中断 "
-            f"{min(load.hours, load.outage_hours):g} 小时须暂存 {_size(result.spool_peak_bytes)}"
-        ),
-        f"  　　　　　　　建议 COURT_SPOOL_STOP_GB ≥ {max(1, math.ceil(result.spool_peak_bytes / GIB))}（每多一庭同时进行，再加一份）",
-        "",
+        f"  每份存储　　　{one}（加密增加不到 0.1 %），每小时 {_size(result.store_bytes / load.hours)}；两份合计 {both}",
+        f"  录制服务器　　平时只留最近十几秒；两份存储都中断 {away:g} 小时须暂存 {_size(result.spool_peak_bytes)}",
+        f"  　　　　　　　建议 COURT_SPOOL_STOP_GB ≥ {stop}（每多一庭同时进行，再加一份）",
+    ]
+
+
+def _network(result: Estimate) -> list[str]:
+    return [
         "网络",
         f"  归档　　　　　每份存储写入 {_rate(result.ship_bps)}，读回核对再占 {_rate(result.ship_bps)}",
         f"  每人上行　　　{_rate(result.person_up_bps)}",
         f"  每人下行　　　至多 {_rate(result.person_down_bps)}（带宽不足或画面较小时自动降低，声音优先）",
         f"  服务器出口　　至多 {_rate(result.server_out_bps)}",
     ]
-    return "\n".join(lines)
 
 
 def _size(count: float) -> str:
