@@ -41,6 +41,7 @@ from record.verify import Report, canonical, fingerprint_of, merkle_root, verify
 from storage import tables as t
 from tests.integration.record_case import COURT, HEARING, JUDGE, PEOPLE, SITTING, Case, at, files_of, open_full_case
 
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "sitting-1"
 AUDIO = f"{FOLDER}/media/{JUDGE}-audio"
 STATEMENT = f"{FOLDER}/statements/course-v1.json"
@@ -48,8 +49,9 @@ STATEMENT = f"{FOLDER}/statements/course-v1.json"
 
 @dataclass(frozen=True)
 class Original:
-    """A package, one of another court's day with the same ids and key, and the keys: as sealed, and as of today."""
+    """The folder of keys, a package, one of another court's day with the same ids and key, and the keys: as sealed, and as of today."""
 
+    keys: Path
     package: Path
     other_day: Path
     sealed_with: CourtKey
@@ -99,7 +101,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
         other_day = asyncio.run(made(folder / "other", folder / "keys", more=True))
         sealed_with = court_key(folder / "keys", "sm2")
         package = asyncio.run(made(folder / "one", folder / "keys", more=False))
-    return Original(package, other_day, sealed_with, court_key(folder / "keys", "sm2"))
+    return Original(folder / "keys", package, other_day, sealed_with, court_key(folder / "keys", "sm2"))
 
 
 @pytest.fixture
@@ -406,3 +408,35 @@ def test_a_swollen_file_is_not_read(package: Path) -> None:
     with (package / AUDIO / "000000.webm").open("r+b") as file:
         file.truncate(1 << 40)
     assert f"[changed] {AUDIO}/000000.webm" in problems(verify(package))
+
+
+@pytest.mark.skipif(any(shutil.which(tool) is None for tool in ("jq", "xxd", "openssl")), reason="needs jq, xxd, openssl")
+def test_the_steps_by_hand_hold_for_sm2_and_time_stamps(original: Original, package: Path) -> None:
+    """The commands of docs/record-format.md as they stand, with the certificate of the authority beside them."""
+    text = (ROOT / "docs" / "record-format.md").read_text(encoding="utf-8")
+    steps = text.split("## Verifying by hand", maxsplit=1)[1].split("```sh\n", maxsplit=1)[1].split("```", maxsplit=1)[0]
+    (package / FOLDER / "authority.pem").write_bytes(SimulatedTimeStamper(original.keys).certificate_pem)
+
+    def follow() -> str:
+        run = subprocess.run(["bash", "-c", steps], cwd=package / FOLDER, capture_output=True, text=True, check=False)
+        return run.stdout + run.stderr
+
+    said = follow()
+    for words in (
+        "Signature Verified Successfully",
+        original.sealed_with.fingerprint,
+        "head agrees",
+        "Time stamp:",
+        "Verification: OK",
+    ):
+        assert words in said
+    assert "FAILED" not in said
+    with altered(package / AUDIO / "000001.webm", b"other"):
+        assert "000001.webm: FAILED" in follow()
+    path = package / FOLDER / "manifest.json"
+    manifest = read(path)
+    manifest["stamps"][0]["chain_hash"] = "0" * 64
+    path.write_bytes(canonical(manifest))
+    said = follow()
+    assert "Signature Verified Successfully" not in said
+    assert "Verification: FAILED" in said
