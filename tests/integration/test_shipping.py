@@ -256,3 +256,18 @@ async def test_the_bytes_ahead_of_a_store_that_is_away_are_bounded(two: Two, mon
     for _ in range(3):
         await shipper.ship_all()
     await bed.assert_whole()
+
+
+async def test_a_disk_that_changes_bytes_between_the_two_copies_is_found(two: Two) -> None:
+    bed, a, b = two
+    media = bed.segment()
+    b.away = "unreachable"
+    shipper = bed.shipper()
+    assert await shipper.ship_all()
+    whole = media.read_bytes()
+    media.write_bytes(b"x" + whole[1:])
+    b.away = ""
+    assert await shipper.ship_all()
+    assert (b.puts, bed.stored(), bed.waiting()) == ([], [], [media])
+    assert shipper.shipping.report().held == {"sha256_differs": 1}
+    assert len(a.puts) == 1
