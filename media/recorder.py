@@ -179,8 +179,16 @@ class Recorder:
     # --- health and end --------------------------------------------------------------------
 
     def segment_failed(self, segment: OpenSegment, error: OSError) -> None:
-        """The writer thread could not go on with a segment; the tracks go on with new ones."""
+        """The writer thread could not go on with a segment; the tracks go on with new ones.
+
+        One that failed only when it was closed is nobody's open segment any more: what is missing of it is declared here.
+        """
         self._health.failed(segment, error, now_ms())
+        if segment.ends_ms is not None and segment.ends_ms > segment.saved_until_ms:
+            name, until_ms = segment.name, segment.ends_ms
+            self._report(
+                GapFound(self.sitting_id, name.participant_id, name.kind, segment.saved_until_ms, until_ms, "disk_full")
+            )
         for recorder in (*self._tracks.values(), *self._ending):
             if recorder.segment is segment:
                 recorder.fail(segment.saved_until_ms, now_ms())

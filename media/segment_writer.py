@@ -41,6 +41,7 @@ class OpenSegment:
     muted_ms: float = 0.0
     synced_t_ms: int = 0
     saved_until_ms: int = 0  # of a failed segment: what is kept of it, on the record clock
+    ends_ms: int | None = None  # of one that was being closed, on the record clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class SegmentWriter:
     def _close(self, segment: OpenSegment, closing: Closing) -> None:
         if segment.webm is None or segment.file is None or segment.part is None or segment.failed:
             return
+        segment.ends_ms = closing.t1_ms
         content = SegmentContent(
             t1_ms=closing.t1_ms,
             packets=segment.packets,

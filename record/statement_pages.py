@@ -63,7 +63,7 @@ def _head(document: dict[str, Any]) -> str:
 def _course(document: dict[str, Any]) -> str:
     rows = "".join(
         f'<tr class="{"gap" if span["interrupted"] else ""}"><td class="num">{_when(span["from_at"])}<br>{_when(span["until_at"])}</td>'
-        f'<td class="num">{hh_mm_ss(span["t0_ms"])}<br>{hh_mm_ss(span["t1_ms"])}</td><td>{escape(span["cause"])}'
+        f'<td class="num">{hh_mm_ss(span["t0_ms"])}<br>{hh_mm_ss(span["t1_ms"])}</td><td class="num">{_length(span["length_ms"])}</td><td>{escape(span["cause"])}'
         f"{'<br>' + escape(span['ruling']) if span['ruling'] else ''}</td><td>{escape(span['recording'])}</td>"
         f"<td>{escape(span['author'])}</td></tr>"
         for span in document["spans"]
@@ -71,7 +71,7 @@ def _course(document: dict[str, Any]) -> str:
     interrupted = sum(span["interrupted"] for span in document["spans"])
     said = f"共中断 {interrupted} 次，逐次如下。" if interrupted else "录音录像自宣布开庭起至闭庭止，没有中断。"
     return (
-        f"<h2>起止与中断</h2><p>{said}</p><table><thead><tr><th>时间（北京时间）</th><th>录制时刻</th><th>事由</th><th>录制</th>"
+        f"<h2>起止与中断</h2><p>{said}</p><table><thead><tr><th>时间（北京时间）</th><th>录制时刻</th><th>历时</th><th>事由</th><th>录制</th>"
         f"<th>决定人</th></tr></thead><tbody>{rows}</tbody></table>"
     )
 
@@ -116,7 +116,7 @@ def _footer(statement: Statement) -> str:
     document, ledger = statement.document, statement.document["ledger"]
     state = "已在系统内审核签字" if statement.state == SIGNED else "未签字"
     return (
-        f"<footer>第 {document['version']} 版，{_when(document['drafted_at'])}由系统根据审计账本第 1—{ledger['entries']} 条生成，{state}。"
+        f"<footer>第 {document['version']} 版，{_when(document['drafted_at'])} 由系统根据审计账本第 1—{ledger['entries']} 条生成，{state}。"
         f'<br>内容散列（SHA-256）<span class="code">{statement.sha256}</span></footer>'
     )
 

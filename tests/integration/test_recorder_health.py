@@ -10,7 +10,7 @@ import pytest
 
 from media import read_back, segment_writer
 from media.segment_writer import OpenSegment, SegmentWriter
-from tests.integration.media_rig import CLOCK, Rig, all_to_all, opus_tone, rig, table, vp8_picture
+from tests.integration.media_rig import CLOCK, SITTING, Rig, all_to_all, opus_tone, rig, table, vp8_picture
 from tests.integration.test_media_recording import BOTH
 
 WITHIN_S = 14.0  # ten, and room for a busy machine
@@ -57,8 +57,8 @@ async def test_each_way_of_not_being_written_is_found_and_named(tmp_path: Path, 
             person.talk(opus_tone(30.0))
         no_keyframe = [(b"\x31" + frame[1:], False) for frame, _ in vp8_picture(400)]
         people[4].show(no_keyframe)
-        await one.until(lambda: len(list(one.spool.rglob("*-audio/*.part"))) == len(names))
-        await one.until(lambda: one.of("recorder.health") and one.of("recorder.health")[-1]["written_bytes"] > 4_000)
+        await one.until(lambda: len(list(one.spool.rglob("*-audio/*.part"))) == len(names), 30)
+        await one.until(lambda: one.of("recorder.health") and one.of("recorder.health")[-1]["written_bytes"] > 4_000, 30)
         assert set(faults(one)) <= {"e-video"}
         with part_of(one, "a-audio").open("r+b") as file:
             file.truncate(300)
@@ -78,6 +78,9 @@ async def test_each_way_of_not_being_written_is_found_and_named(tmp_path: Path, 
         assert "replaced" in evidence["b-audio"]
         assert evidence["c-audio"] == "file missing"
         swallow[0] = False
+        await one.control.close_sitting(SITTING)
+        [gap] = [gap for gap in one.of("gap.found") if gap["participant_id"] == "c" and gap["kind"] == "audio"]
+        assert (gap["cause"], gap["t1_ms"] - gap["t0_ms"] > 4_000) == ("disk_full", True), "what was lost with it is declared"
 
 
 async def test_a_disk_that_does_not_answer_is_a_stuck_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
