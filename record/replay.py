@@ -6,6 +6,7 @@ Segments are not in it: a three-hour hearing has tens of thousands. The page ask
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from itertools import chain
@@ -53,22 +54,27 @@ async def record_view(
     course = course_of(material.entries, clock.now())
     if course is None:
         raise NotNow("尚未开庭，没有庭审记录。", code="not_opened")
+    proof = await proof_of(material, objects, verification)
+    return await asyncio.to_thread(_body, material, row.sitting, course, holder) | {"proof": proof}
+
+
+def _body(material: Material, sitting: Sitting, course: Course, holder: AccessClass) -> dict[str, object]:
+    """The view without its proof; a second's work for a long hearing, so it is done beside the server's loop."""
     return {
-        "sitting_id": sitting_id,
+        "sitting_id": material.sitting.id,
         "ordinal": material.sitting.ordinal,
         "hearing": _hearing(material),
         "state": material.sitting.state,
         "opened_at": course.opened_at,
         "closed_at": course.closed_at,
         "duration_ms": course.end_ms,
-        "participants": [_participant(person, row.sitting) for person in material.hearing.participants],
+        "participants": [_participant(person, sitting) for person in material.hearing.participants],
         "tracks": [_track(material, course, track_id, segments) for track_id, segments in material.tracks().items()],
         "intervals": [_without(asdict(interval), "number") for interval in intervals(course)],
         "stages": [asdict(stage) for stage in stages(course)],
         "exhibits": [_exhibit(material, index) for index in range(len(material.exhibits))],
         **_happenings(material, course, holder),
         "page_ms": PAGE_MS,
-        "proof": await proof_of(material, objects, verification),
     }
 
 

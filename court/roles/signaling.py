@@ -18,7 +18,7 @@ from hearing.service import HearingService, HearingSettings
 from media.control_client import HttpMediaControl
 from record.keys import court_key
 from record.package import package_zip
-from record.replay import record_view
+from record.views import RecordViews
 from signaling.app import build_app
 from signaling.parts import Parts, Records
 from signaling.settings import IceServer, SignalingSettings
@@ -62,7 +62,7 @@ def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
         exhibits=ExhibitRegistry(database, store, parts.clock, evidence),
         store=store,
         records=Records(
-            view=lambda sitting_id, holder: record_view(database, store, sitting_id, holder),
+            view=RecordViews(database, store, parts.clock).view,
             package=lambda hearing_id, holder: package_zip(database, store, key, hearing_id, holder=holder),
         ),
         media=lambda url: HttpMediaControl(url, parts.token, session),

@@ -26,7 +26,7 @@ from hearing.service import HearingService, HearingSettings
 from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured, SpoolProbe
 from record.keys import court_key
 from record.package import package_zip
-from record.replay import record_view
+from record.views import RecordViews
 from signaling.app import build_app
 from signaling.parts import Parts, Records
 from signaling.settings import SignalingSettings
@@ -328,7 +328,7 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
         settings=settings, clock=clock, database=database, hearings=HearingService(database, clock, HearingSettings(room_limit)),
         exhibits=ExhibitRegistry(database, store, clock, EvidenceSettings(folder / "uploads", settings.upload_limit_bytes)), store=store,
         records=Records(
-            view=lambda id_, holder: record_view(database, store, id_, holder),
+            view=RecordViews(database, store, clock).view,
             package=lambda id_, holder: package_zip(database, store, key, id_, holder=holder),
         ),
         media=lambda url: others.get(url, media),
