@@ -1,5 +1,6 @@
 """起止与中断情况记录 and 故障说明: drafted from the ledger, confirmed, signed, never changed, in the package (AV-3, AV-4)."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from hearing import events as e
 from hearing.commands import BeginFault, EndFault
 from hearing.ledger import read_entry
 from hearing.model import SYSTEM, SittingId
+from record.package import export_hearing
+from record.statement_jobs import Drafter
 from record.statements import sha256_of
+from record.verify import verify
 from storage.tables import statements
+from tests.integration.record_case import HEARING, SITTING, open_full_case
 from tests.integration.signaling_bed import Bed, Browser, court_house
 
 
@@ -56,7 +61,9 @@ async def test_the_clerk_confirms_and_the_judge_signs_what_the_ledger_tells(tmp_
         judge, clerk = await held(bed)
         drafted = await drafts(bed, clerk)
         assert {kind: one["state"] for kind, one in drafted.items()} == {"course": "drafted", "fault": "drafted"}
-        assert await drafts(bed, judge) == drafted, "drafting again tells nothing new"
+        again = await drafts(bed, judge)
+        assert {kind: one["id"] for kind, one in again.items()} == {kind: one["id"] for kind, one in drafted.items()}
+        assert [one["may"] for one in (*drafted.values(), *again.values())] == ["confirm", "confirm", "", ""]
 
         course = await document_of(bed, drafted["course"]["id"])
         assert [(span["cause"], span["recorded"], span["interrupted"]) for span in course["spans"]] == [
@@ -140,3 +147,20 @@ async def test_during_the_sitting_a_draft_can_be_read_and_not_confirmed(tmp_path
         one = (await drafts(bed, clerk))["course"]
         status, refused = await clerk.post(path(bed, f"/{one['id']}/confirm"), {"sha256": one["sha256"], "remarks": ""})
         assert (status, refused["code"]) == (409, "not_now")
+
+
+async def test_the_package_holds_the_statements_and_its_verifier_finds_a_changed_one(tmp_path: Path) -> None:
+    async with open_full_case(tmp_path) as case:
+        drafter = Drafter(case.database, case.clock)
+        for _ in range(2):  # the job may run again
+            await drafter.draft({"sitting_id": SITTING})
+        package = await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "out", case.clock)
+        written = sorted((package / "sitting-1" / "statements").glob("*.json"))
+        assert [one.name for one in written] == ["course-v1.json", "fault-v1.json"]
+        assert all(one.with_suffix(".html").read_text(encoding="utf-8").startswith("<!doctype html>") for one in written)
+        gaps = json.loads(written[1].read_text(encoding="utf-8"))["document"]["gaps"]
+        assert "media_restart" in [gap["cause"] for gap in gaps]
+        assert verify(package, case.key.fingerprint).complete
+        written[0].write_text(written[0].read_text(encoding="utf-8").replace("审判长", "书记员"), encoding="utf-8")
+        found = verify(package, case.key.fingerprint)
+        assert any("course-v1.json" in problem for problem in found.problems)
