@@ -1,4 +1,4 @@
-"""Sealing after the fact over HTTP (AV-16): the presiding judge orders, whoever reads the record sees that there is an order."""
+"""Sealing after the fact over HTTP (AV-16): the presiding judge orders; who reads the record sees that there is an order."""
 
 from __future__ import annotations
 

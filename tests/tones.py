@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 RATE = 48_000
-WINDOW = 4_800  # 100 ms: a resolution of 10 Hz
+A_TONE = 0.33
 
 
 def share_of_tone(samples: np.ndarray, hz: float, rate: int = RATE) -> float:
@@ -40,5 +40,5 @@ def sound_of(data: bytes) -> np.ndarray:
 
 
 def has_tone(data: bytes, hz: float) -> bool:
-    """Whether a media file holds the tone: more than a third of the energy of some tenth of a second."""
-    return share_of_tone(sound_of(data), hz) > 0.33
+    """Whether a media file holds the tone: more than a third of the energy of some tenth of a second (10 Hz apart)."""
+    return share_of_tone(sound_of(data), hz) > A_TONE

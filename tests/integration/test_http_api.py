@@ -89,6 +89,8 @@ async def test_routes_by_role(bed: Bed) -> None:
         ("GET", f"/api/sittings/{sitting}/segments/0", case),
         ("GET", f"/api/sittings/{sitting}/sealed", case),
         ("GET", f"/api/sittings/{sitting}/views", management),
+        ("GET", f"/api/sittings/{sitting}/access-orders", case),
+        ("POST", f"/api/sittings/{sitting}/access-orders", case),
         ("POST", f"/api/sittings/{sitting}/views/0A1B2C3D", case),
         ("GET", f"/api/hearings/{hearing}/package.zip", case),
     ]
