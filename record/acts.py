@@ -40,6 +40,16 @@ _PERSON_ACTS: Mapping[type, str] = MappingProxyType(
         law.ScreenStopped: "{who}停止共享屏幕",
     }
 )
+_PLAIN_ACTS: Mapping[type, str] = MappingProxyType(
+    {
+        law.SittingOpened: "{actor}宣布开庭",
+        law.SittingResumed: "{actor}宣布恢复庭审",
+        law.SittingSuspended: "技术中断，暂停庭审",
+        law.SittingClosed: "{actor}宣布闭庭",
+        law.FaultBegan: "录音录像发生故障",
+        law.FaultEnded: "录音录像恢复正常",
+    }
+)
 _DIFFICULTIES: Mapping[Difficulty, str] = MappingProxyType({Difficulty.CAMERA: "摄像头", Difficulty.MICROPHONE: "麦克风"})
 _KEEPINGS: Mapping[Keeping, str] = MappingProxyType(
     {Keeping.FULL: "录音录像", Keeping.SEALED: "录音录像封存", Keeping.NONE: "不录音录像"}
@@ -76,9 +86,9 @@ def act_text(
 
 
 def _court_act(event: law.Event, actor: str) -> str | None:
+    if plain := _PLAIN_ACTS.get(type(event)):
+        return plain.format(actor=actor)
     match event:
-        case law.SittingOpened():
-            return f"{actor}宣布开庭"
         case law.SittingAdjourned(planned_resume_at=None):
             return f"{actor}宣布休庭"
         case law.SittingAdjourned(planned_resume_at=at) if at is not None:
@@ -87,12 +97,6 @@ def _court_act(event: law.Event, actor: str) -> str | None:
             return f"{actor}宣布转入{PART_NAMES[part]}，{_KEEPINGS[recorded]}：{ruling}"
         case law.PartEnded(part=part):
             return f"{PART_NAMES[part]}结束"
-        case law.SittingResumed():
-            return f"{actor}宣布恢复庭审"
-        case law.SittingSuspended():
-            return "技术中断，暂停庭审"
-        case law.SittingClosed():
-            return f"{actor}宣布闭庭"
         case law.StageEntered(stage=stage, previous=previous) if stage not in _OWN_WORDS:
             back = _ORDER.index(stage) < _ORDER.index(previous)
             return f"恢复{STAGE_NAMES[stage]}" if back else f"进入{STAGE_NAMES[stage]}阶段"

@@ -33,6 +33,7 @@ NAMESPACE = "/court"
 ACK_TIMEOUT_S = 15
 SENT_AGAIN_AFTER_S = 5  # as the page does: an act without an answer is sent again, under the same id
 SENT_AGAIN_FOR_S = 45
+READY_WITHIN_S = 30.0
 RECONNECT_S = (0.3, 0.8, 1.5, 3, 5)
 CONNECTED_WITHIN_S = 15
 
@@ -182,7 +183,20 @@ class Robot:
     # --- commands ----------------------------------------------------------------------------------
 
     async def give(self, command: str, fields: dict[str, Any] | None = None) -> Ack:
-        """Send one command and return its acknowledgement; raises CommandRefused or TimeoutError."""
+        """Send one command and return its acknowledgement; raises CommandRefused or TimeoutError.
+
+        A court that has just been started may not be ready to record: the judge looks again, as a person would.
+        """
+        ends_s = self._clock.monotonic() + READY_WITHIN_S
+        while True:
+            try:
+                return await self._give_once(command, fields)
+            except CommandRefused as refused:
+                if refused.error.code != "preflight_failed" or self._clock.monotonic() > ends_s:
+                    raise
+            await asyncio.sleep(1.0)
+
+    async def _give_once(self, command: str, fields: dict[str, Any] | None) -> Ack:
         self.tally.sent += 1
         payload = {"command_id": secrets.token_hex(12), "sitting_id": self._sitting_id, **(fields or {})}
         kept = not command.startswith("media.") and command != "sitting.join"
