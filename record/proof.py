@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from record.check import Checked, check_sitting
 from record.checks import LastCheck
@@ -16,7 +17,7 @@ async def proof_of(material: Material, objects: ObjectStore, last: LastCheck | N
     last_check = asdict(last) if last else None
     if material.sitting.sealed_manifest_sha256 is None:
         nothing = dict.fromkeys(("manifest_sha256", "check_code", "key_fingerprint", "sealed_at"), None)
-        return {"state": "sealing", "problems": [], "destroyed": [], "last_check": last_check, **nothing}
+        return {"state": "sealing", "problems": [], "destroyed": [], "last_check": last_check, "stamps": None, **nothing}
     checked = await check_sitting(material, objects)
     damage = last.problems if last and last.state == "damaged" else ()
     problems = [*checked.problems, *(text for text in damage if text not in checked.problems)]
@@ -25,10 +26,22 @@ async def proof_of(material: Material, objects: ObjectStore, last: LastCheck | N
         "problems": problems or list(checked.gaps),
         "destroyed": list(checked.destroyed),
         "last_check": last_check,
+        "stamps": _stamps(checked.manifest),
         "manifest_sha256": checked.manifest_sha256,
         "check_code": checked.check_code,
         "key_fingerprint": checked.fingerprint,
         "sealed_at": material.sitting.sealed_at,
+    }
+
+
+def _stamps(manifest: dict[str, Any]) -> dict[str, object]:
+    """How many time stamps the manifest holds and of whom; one simulated stamp makes all count as simulated."""
+    made, missing = manifest.get("stamps", []), manifest.get("stamps_missing", [])
+    return {
+        "made": len(made),
+        "missing": len(missing),
+        "authority": made[-1]["authority"] if made else "",
+        "simulated": any(stamp["simulated"] for stamp in made),
     }
 
 

@@ -650,6 +650,15 @@ class RecordCheck(Message):
     problems: list[str]
 
 
+class RecordStamps(Message):
+    """Time stamps of the ledger in the sealed manifest; a simulated authority proves no time."""
+
+    made: int
+    missing: int
+    authority: str
+    simulated: bool
+
+
 class RecordProof(Message):
     """State of the proof of the stored record."""
 
@@ -661,6 +670,7 @@ class RecordProof(Message):
     sealed_at: datetime | None
     destroyed: list[str]  # files that nobody can read any more, by ruling
     last_check: RecordCheck | None
+    stamps: RecordStamps | None  # None: not sealed yet
 
 
 class RecordView(Message):

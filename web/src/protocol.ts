@@ -766,6 +766,14 @@ export interface RecordCheck {
   problems: string[]
 }
 
+/** Time stamps of the ledger in the sealed manifest; a simulated authority proves no time. */
+export interface RecordStamps {
+  made: number
+  missing: number
+  authority: string
+  simulated: boolean
+}
+
 /** State of the proof of the stored record. */
 export interface RecordProof {
   state: "sealing" | "complete" | "complete_with_gaps" | "damaged"
@@ -776,6 +784,7 @@ export interface RecordProof {
   sealed_at: string | null
   destroyed: string[]
   last_check: RecordCheck | null
+  stamps: RecordStamps | null
 }
 
 /** GET /api/sittings/{id}/record. Package: GET /api/hearings/{id}/package.zip */

@@ -158,6 +158,13 @@ export const record = {
     codeHelp: "供当庭核对，完整校验值在记录包内",
     copyCode: "复制校验码",
     copyKey: "复制公钥指纹",
+    stamps: {
+      title: "时间戳",
+      made: "账本已加盖 {n} 次 · {authority}",
+      none: "未加盖",
+      simulated: "模拟时间戳，仅供演示，不证明时间",
+      missing: "封存时缺 {n} 次，系统会补盖",
+    },
     problems: "问题",
     go: "到 {time}",
   },
