@@ -28,7 +28,9 @@ from record.verify import DESTROYED, PACKAGE_SCHEMA, canonical
 from storage.clock import SystemClock
 from storage.data_keys import KeyDestroyed
 from storage.database import Database
+from storage.envelope import Damaged
 from storage.ids import new_id
+from storage.key_ring import UnknownKey
 from storage.objects import InvalidKey, ObjectMissing, ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -184,7 +186,7 @@ async def _look(objects: ObjectStore, hearing_id: str, items: Sequence[Item]) ->
                 await objects.get(item.key, start=0, end=1)
         except KeyDestroyed:
             found = replace(item, access=DESTROYED)
-        except (ObjectMissing, InvalidKey):
+        except (ObjectMissing, InvalidKey, Damaged, UnknownKey):
             _log.error("package_item_missing", hearing_id=hearing_id, key=item.key)
             unread.add(item.path)
         looked.append(found)
@@ -221,8 +223,11 @@ async def _chunks(objects: ObjectStore, item: Item) -> AsyncIterator[bytes]:
     if item.key is None:
         yield item.data
         return
-    async for chunk in objects.stream(item.key):
-        yield chunk
+    try:
+        async for chunk in objects.stream(item.key):
+            yield chunk
+    except Damaged:  # in both copies: what was whole before it is handed out, and the verifier names the file
+        _log.exception("package_item_damaged", key=item.key)
 
 
 def _place(draft: Path, out_dir: Path) -> None:

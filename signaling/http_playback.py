@@ -20,6 +20,7 @@ from signaling.parsing import parse_body
 from signaling.parts import Parts
 from signaling.protocol import PlayedSpans, RecordSealed, SegmentPage
 from signaling.viewing import Span, Viewing
+from storage.envelope import Damaged
 from storage.objects import ObjectMissing
 from storage.tables import sittings
 
@@ -91,6 +92,8 @@ class PlaybackApi:
             chunks = await opened(self._parts.store.stream(segment.object_key, start=start, end=end))
         except ObjectMissing:
             raise Refused("not_found") from None
+        except Damaged:
+            raise Refused("record_damaged") from None
         return await send(request, response, chunks)
 
     async def _segment_of(self, request: web.Request, visitor: Visitor) -> PlayedSegment:

@@ -13,7 +13,9 @@ from sqlalchemy import func, select, update
 
 from record.checks import last_check, want_due
 from record.heal import HealSettings
+from record.package import export_hearing
 from record.replay import record_view
+from record.verify import verify
 from storage import tables as t
 from storage.clock import SystemClock
 from storage.copies import Copies
@@ -26,7 +28,7 @@ from storage.stores import Stores
 from storage.wake import HueyWake
 from storage.watch import Fault
 from tests.contracts.test_mirrored_store import Away
-from tests.integration.record_case import DEFENDANT, JUDGE, PLAINTIFF, SITTING
+from tests.integration.record_case import DEFENDANT, HEARING, JUDGE, PLAINTIFF, SITTING
 from tests.integration.stored_case import JOB, StoredCase, stored_case
 
 SEGMENT = f"{DEFENDANT}-audio/000001.webm"
@@ -301,3 +303,14 @@ async def test_a_fault_is_told_once_even_when_the_database_is_away(stored: Store
 
 async def _fails(*_: object) -> None:
     raise TimeoutError
+
+
+async def test_a_package_of_a_damaged_record_is_handed_out_and_names_the_damage(stored: StoredCase, tmp_path: Path) -> None:
+    for store in "AB":
+        flip(stored.file(store, SEGMENT))
+    case = stored.case
+    await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "package")
+    report = verify(tmp_path / "package")
+    assert not report.complete
+    assert [problem for problem in report.problems if SEGMENT in problem]
+    assert all(SEGMENT in problem or "package" in problem for problem in report.problems), report.problems
