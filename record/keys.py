@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -148,10 +149,10 @@ def _load(path: Path, algorithm: str) -> Ed25519PrivateKey | Sm2PrivateKey:
     try:
         pem = path.read_bytes()
         private = Sm2PrivateKey.from_pem(pem) if algorithm == "sm2" else load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise UnusableKey(f"签名密钥无法读取：{path.name}") from error
     if not isinstance(private, Ed25519PrivateKey | Sm2PrivateKey):
-        raise UnusableKey(f"签名密钥不是 Ed25519 密钥：{path.name}")
+        raise UnusableKey(f"签名密钥不是所设算法的密钥：{path.name}")
     return private
 
 
