@@ -19,7 +19,7 @@ from storage.clock import SystemClock
 from tests.rehearsing import pid_of
 
 RESTARTS_S = 12.0  # of a role, with people coming back by themselves
-FSIZE_BYTES = 16_384
+FSIZE_BYTES = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def take_away(*stores: str) -> Callable[[Path], Callable[[], None]]:
 
 
 def refuse_disk(folder: Path) -> Callable[[], None]:
-    """No file of the media role may grow over 16 KiB: the disk refuses every segment, as a full one does."""
+    """No file of the media role may grow over 2 KiB: the disk refuses every segment, as a full one does."""
     pid = pid_of(folder, "media")
     _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (FSIZE_BYTES, hard))

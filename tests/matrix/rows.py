@@ -82,7 +82,11 @@ def _lengthen(script: dict[str, Any], faults: Sequence[Fault]) -> None:
 
 
 def row_of(name: str, played: Played, struck: Sequence[datetime] = (), problems: Sequence[str] = ()) -> Row:
-    manifest = json.loads((played.package / "sitting-1" / "manifest.json").read_text(encoding="utf-8"))
+    sealed = played.package / "sitting-1" / "manifest.json"
+    if not sealed.exists():
+        problems = (*problems, *played.report["verify"]["problems"], *played.report["problems"])
+        return Row(name, {}, 0, {}, (), "not sealed", problems, ended=False)
+    manifest = json.loads(sealed.read_text(encoding="utf-8"))
     declared: dict[str, int] = {}
     for gap in manifest["gaps"]:
         if gap["cause"] not in BENIGN and gap["kind"] == "audio":
