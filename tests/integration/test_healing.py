@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from storage.data_keys import KeptObject
 from storage.database import Database
 from storage.faults import count_open_faults
 from storage.migrate import migrate
+from storage.objects import manifest_key
 from storage.queue import RetryLater, run_worker
 from storage.stores import Stores
 from storage.wake import HueyWake
@@ -30,6 +32,7 @@ from storage.watch import Fault
 from tests.contracts.test_mirrored_store import Away
 from tests.integration.record_case import DEFENDANT, HEARING, JUDGE, PLAINTIFF, SITTING
 from tests.integration.stored_case import JOB, StoredCase, stored_case
+from tests.s3_server import seaweed
 
 SEGMENT = f"{DEFENDANT}-audio/000001.webm"
 
@@ -314,3 +317,23 @@ async def test_a_package_of_a_damaged_record_is_handed_out_and_names_the_damage(
     assert not report.complete
     assert [problem for problem in report.problems if SEGMENT in problem]
     assert all(SEGMENT in problem or "package" in problem for problem in report.problems), report.problems
+
+
+async def test_the_same_in_buckets_with_object_lock(database: Database, tmp_path: Path) -> None:
+    with seaweed(tmp_path / "seaweed") as server:
+        for bucket in ("court-a", "court-b"):
+            server.new_bucket(bucket, locked_days=1)
+        places = server.address("court-a"), server.address("court-b")
+        async with stored_case(database, tmp_path, places) as stored:
+            key = f"courts/court_1/sittings/{SITTING}/tracks/{SEGMENT}"
+            content, kept = await stored.case.objects.get(key), await stored.stores.keys.find(key)
+            server.client().put_object("court-a", kept.stored_key, io.BytesIO(b"forged"), 6)
+            manifest = await stored.stores.keys.find(manifest_key("court_1", SITTING))
+            server.client().remove_object("court-b", manifest.stored_key)  # a marker over it: the version itself is locked
+            assert await stored.case.objects.get(key) == content
+            outcome = await stored.healer().check(SITTING, "schedule")
+            assert outcome is not None
+            assert (outcome.state, outcome.healed) == ("healed", 2)
+            assert (await stored.stores.each().faults(kept), await stored.stores.each().faults(manifest)) == ({}, {})
+        faults = await rows(database, t.copy_faults)
+        assert [one for one in faults if one.store == "A" and one.note.startswith("version ") and one.healed_at]
