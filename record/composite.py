@@ -52,18 +52,19 @@ class Source:
     page_of: PageOf
     progress: Callable[[float], None]
     """Told the part that is done (0 … 1) about once a second of film; may raise Stopped, may wait."""
+    nice: int = NICE
 
 
 def compose(source: Source, path: str) -> None:
     """Write the film to `path`. Raises Stopped, OSError (disk full), and what `fetch` raises."""
-    _yield_to_others()
+    _yield_to_others(source.nice)
     with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         _Film(source, container).run()
 
 
-def _yield_to_others() -> None:
+def _yield_to_others(nice: int) -> None:
     """Linux gives each thread a priority of its own (setpriority(2)); those of the encoder inherit it."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def shown_segments(material: Material, course: Course) -> dict[str, list[Segment]]:

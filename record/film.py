@@ -24,7 +24,7 @@ from hearing.errors import CourtError
 from hearing.model import ExhibitId
 from hearing.timeline import Clock, iso_utc, whole_ms
 from record import film_store, store
-from record.composite import Source, Stopped, compose
+from record.composite import NICE, Source, Stopped, compose
 from record.course import course_of
 from record.film_layout import HEIGHT, WIDTH
 from record.film_plan import FILM_CLASS, FilmPlan, plan_of
@@ -60,6 +60,7 @@ class FilmSettings:
     during_sessions: bool = False
     look_s: float = 2.0  # how often progress is written, and looked whether a sitting has begun
     again_s: float = 30.0
+    nice: int = NICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class FilmMaker:
         run = _Run(self, material, plan, asyncio.get_running_loop())
         self.settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=self.settings.folder) as draft:
-            source = Source(material, course, plan, self.settings.zone, run.fetch, run.page, run.progress)
+            source = Source(material, course, plan, self.settings.zone, run.fetch, run.page, run.progress, self.settings.nice)
             try:
                 await run.compose(source, f"/proc/self/fd/{draft.fileno()}")
                 film = await self._keep(material, plan, draft, sorted(run.unreadable))
