@@ -207,11 +207,11 @@ async def test_three_speakers_are_replayed_in_sync(tmp_path: Path) -> None:
         await page.evaluate(CAPTURE, ids)
         await page.get_by_test_id("record-play").click()
         await playing(page)
-        heard = await hear(page, ids, 7.5)
+        heard = await hear(page, ids, 5.5)
         await shot(page, "record-1440")
         offsets = [offset for other in heard[1:] for offset in apart_ms(heard[0], other)]
         print(f"clap between tracks as played, ms: {[round(one, 1) for one in offsets]}")
-        assert len(offsets) >= 4, [len(one) / RATE_HZ for one in heard]
+        assert len(offsets) >= 2, [len(one) / RATE_HZ for one in heard]
         assert max(map(abs, offsets)) < SYNC_MS * SLACK
         assert float(np.median(np.abs(offsets))) < SYNC_MS
 
@@ -219,7 +219,7 @@ async def test_three_speakers_are_replayed_in_sync(tmp_path: Path) -> None:
         print(f"jump until sound runs, ms: {[round(one) for one in took]}")
         assert min(took) > 0
         assert sorted(took)[len(took) // 2] < SEEK_MS * SLACK
-        after = await hear(page, ids, 5)
+        after = await hear(page, ids, 4)
         again = [offset for other in after[1:] for offset in apart_ms(after[0], other)]
         print(f"the same after five jumps, ms: {[round(one, 1) for one in again]}")
         assert again
