@@ -9,7 +9,7 @@ LAST_FRAME_MS = 33  # length given to the last picture of a repaired segment
 
 
 def kept_of(data: bytes) -> tuple[list[StoredBlock], Codec | None]:
-    """The blocks a repaired segment will have: where some are unreadable, sound is filled up and pictures wait for a keyframe."""
+    """The blocks of the repaired segment: where some are unreadable, sound is filled up and pictures wait for a keyframe."""
     codec = read_codec(data)
     if codec is None:
         return [], None

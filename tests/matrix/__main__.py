@@ -15,7 +15,8 @@ Written by `python -m tests.matrix`: one real court with rehearsal robots for ea
 picture, the fault happens; afterwards the hearing is closed, sealed, exported and verified. *Sound lost* is time in court for
 which the record holds no sound of a person, be it between segments or as silence written for what did not come: after the
 death of `media` most of it is the time that people need to come back, in which nothing could be sent. *Already received* is
-what a dying `media` took with it. *Gaps* are the longest of each cause. What each fault is, and how it is done: `tests/matrix/faults.py`.
+what a dying `media` took with it. *Gaps* are the longest of each cause.
+What each fault is, and how it is done: `tests/matrix/faults.py`.
 
 """
 

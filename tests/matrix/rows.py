@@ -105,7 +105,7 @@ def row_of(name: str, played: Played, struck: Sequence[datetime] = (), problems:
 
 
 def _lost(manifest: dict[str, Any]) -> dict[str, int]:
-    """Sound that the record does not have of people who were in court, by role: gaps, and silence written for what did not come."""
+    """Sound of people in court that the record does not have, by role: gaps, and silence written for what did not come."""
     lost: dict[str, int] = {}
     for person in manifest["people"]:
         track_id = f"{person['id']}-audio"
@@ -127,13 +127,15 @@ def _received(manifest: dict[str, Any], struck: Sequence[datetime], lost_ms: int
 def markdown(rows: Sequence[Row]) -> str:
     """The table, for people."""
     lines = [
-        "| fault | most sound lost by one person | of it already received | gaps the manifest declares | verifier | hearing went on |",
+        "| fault | most sound lost by one person | of it already received | gaps the manifest declares | verifier "
+        "| hearing went on |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
         gaps = ", ".join(f"{cause} {ms / 1000:.1f} s" for cause, ms in sorted(row.declared.items())) or "none"
         lines.append(
-            f"| {row.faults} | {row.most_lost_ms / 1000:.1f} s | {row.received_ms / 1000:.1f} s | {gaps} | {row.verdict} | {'yes' if row.ended else 'no'} |"
+            f"| {row.faults} | {row.most_lost_ms / 1000:.1f} s | {row.received_ms / 1000:.1f} s | {gaps} | {row.verdict} "
+            f"| {'yes' if row.ended else 'no'} |"
         )
     return "\n".join(lines)
 
