@@ -126,11 +126,8 @@ def _received(manifest: dict[str, Any], struck: Sequence[datetime], lost_ms: int
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table, for people."""
-    lines = [
-        "| fault | most sound lost by one person | of it already received | gaps the manifest declares | verifier "
-        "| hearing went on |",
-        "|---|---|---|---|---|---|",
-    ]
+    columns = ("fault", "most sound lost by one person", "of it already received", "gaps the manifest declares", "verifier")
+    lines = [f"| {' | '.join(columns)} | hearing went on |", "|---|---|---|---|---|---|"]
     for row in rows:
         gaps = ", ".join(f"{cause} {ms / 1000:.1f} s" for cause, ms in sorted(row.declared.items())) or "none"
         lines.append(
