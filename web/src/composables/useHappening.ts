@@ -4,7 +4,8 @@ import { useI18n } from "vue-i18n";
 
 import { useRoom } from "./useCourtroom";
 
-export function useHappening(): ComputedRef<string> {
+/** `part`: also say which part is held; a page that marks it elsewhere leaves it out. */
+export function useHappening({ part: told = true } = {}): ComputedRef<string> {
   const { sitting, people } = useRoom();
   const { t } = useI18n();
   return computed(() => {
@@ -19,7 +20,7 @@ export function useHappening(): ComputedRef<string> {
     if (sharer) return t("courtroom.screen.of", { who: `${t(`court.role.${sharer.role}`)} ${sharer.name}` });
     const exhibit = s.exhibits.find((e) => e.id === s.showing?.exhibit_id);
     if (exhibit) return t("courtroom.now.showing", { number: exhibit.number, title: exhibit.title });
-    if (part) return part;
+    if (told && part) return part;
     return t("courtroom.now.stage", { stage: t(`court.stage.${s.stage}`) });
   });
 }
