@@ -305,7 +305,7 @@ class SegmentStored:
     lost_packets: int
     filled_ms: int
     muted_ms: int
-    closed_by: str  # rotate | stop | leave | repair
+    closed_by: str  # rotate | stop | leave | repair | class (another access class goes on)
     access: AccessClass = AccessClass.PARTIES
     type: ClassVar[str] = "segment.stored"
 
