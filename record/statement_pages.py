@@ -24,7 +24,8 @@ table { width: 100%; border-collapse: collapse; font-size: 10pt; line-height: 1.
 th { text-align: start; font-weight: 600; color: #43505f; border-bottom: 1.2pt solid #17212f; padding: 1.2mm 2mm 1.2mm 0; }
 td { border-bottom: .5pt solid #c9c4b8; padding: 1.6mm 2mm 1.6mm 0; vertical-align: top; }
 tr { break-inside: avoid; } .num { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.gap td { font-weight: 600; } .soft { color: #43505f; } .code { font: 8.5pt/1.5 ui-monospace, monospace; word-break: break-all; }
+.gap td { font-weight: 600; } .soft { color: #43505f; }
+.code { font: 8.5pt/1.5 ui-monospace, monospace; word-break: break-all; }
 .remarks { white-space: pre-wrap; min-height: 12mm; }
 .sign { display: grid; grid-template-columns: 1fr 1fr; gap: 8mm; margin-top: 12mm; break-inside: avoid; }
 .sign p { margin: 0; } .sign b { display: block; min-height: 9mm; border-bottom: .8pt solid #17212f; font-weight: 600; }
@@ -38,7 +39,8 @@ def page_of(statement: Statement, names: dict[str, str]) -> str:
     body = _course(document) if statement.kind == COURSE else _fault(document)
     remarks = f'<h2>备注</h2><p class="remarks">{escape(document["remarks"]) or "无"}</p>'
     return (
-        f'<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>{escape(document["title"])}</title><style>{STYLE}</style>'
+        f'<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>{escape(document["title"])}</title>'
+        f"<style>{STYLE}</style>"
         f"<body>{_head(document)}{body}{remarks}{_signatures(statement, names)}{_footer(statement)}</body></html>"
     )
 
@@ -46,12 +48,12 @@ def page_of(statement: Statement, names: dict[str, str]) -> str:
 def _head(document: dict[str, Any]) -> str:
     hearing, sitting = document["hearing"], document["sitting"]
     bench = "，".join(f"{escape(p['role'])} {escape(p['name'])}" for p in document["bench"])
-    ended = _when(document["ended_at"]) if document["ended_at"] else "尚未闭庭"
+    ended = f"{_when(document['ended_at'])} 止" if document["ended_at"] else "尚未闭庭"
     rows = (
         ("案件", f"{escape(hearing['title'])}（{escape(hearing['cause'])}）"),
         ("庭次", f"第 {sitting['ordinal']} 次开庭，{escape(hearing['courtroom'])}，{'公开' if hearing['public'] else '不公开'}审理"),
         ("审判人员、书记员", bench),
-        ("录音录像起止", f"{_when(document['started_at'])} 起，{ended}{' 止' if document['ended_at'] else ''}，历时 {_length(document['length_ms'])}"),
+        ("录音录像起止", f"{_when(document['started_at'])} 起，{ended}，历时 {_length(document['length_ms'])}"),
     )  # fmt: skip
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
     return (
@@ -62,8 +64,7 @@ def _head(document: dict[str, Any]) -> str:
 
 def _course(document: dict[str, Any]) -> str:
     rows = "".join(
-        f'<tr class="{"gap" if span["interrupted"] else ""}"><td class="num">{_when(span["from_at"])}<br>{_when(span["until_at"])}</td>'
-        f'<td class="num">{hh_mm_ss(span["t0_ms"])}<br>{hh_mm_ss(span["t1_ms"])}</td><td class="num">{_length(span["length_ms"])}</td><td>{escape(span["cause"])}'
+        f'<tr class="{"gap" if span["interrupted"] else ""}">{_wall_cell(span)}{_clock_cell(span)}<td>{escape(span["cause"])}'
         f"{'<br>' + escape(span['ruling']) if span['ruling'] else ''}</td><td>{escape(span['recording'])}</td>"
         f"<td>{escape(span['author'])}</td></tr>"
         for span in document["spans"]
@@ -84,8 +85,8 @@ def _fault(document: dict[str, Any]) -> str:
     ]
     if document["faults"]:
         rows = "".join(
-            f'<tr><td class="num">{_when(one["from_at"])}<br>{_when(one["until_at"])}</td><td class="num">{_length(one["length_ms"])}</td>'
-            f'<td><b>{escape(one["words"])}</b><br>{escape(one["noticed_by"])}<br><span class="code soft">{escape(one["evidence"])}</span></td>'
+            f'<tr>{_wall_cell(one)}<td class="num">{_length(one["length_ms"])}</td><td><b>{escape(one["words"])}</b>'
+            f'<br>{escape(one["noticed_by"])}<br><span class="code soft">{escape(one["evidence"])}</span></td>'
             f"<td>{'<br>'.join(map(escape, one['tracks'])) or '全体'}</td></tr>"
             for one in document["faults"]
         )
@@ -93,8 +94,8 @@ def _fault(document: dict[str, Any]) -> str:
         parts.append(f"<h2>录制故障</h2><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
     if document["gaps"]:
         rows = "".join(
-            f'<tr><td class="num">{hh_mm_ss(one["t0_ms"])}<br>{hh_mm_ss(one["t1_ms"])}</td><td class="num">{_length(one["length_ms"])}</td>'
-            f"<td>{escape(one['track'])}</td><td>{escape(one['words'])}<br><span class='soft'>{escape(one['noticed_by'])}</span></td></tr>"
+            f"<tr>{_clock_cell(one)}<td>{escape(one['track'])}</td>"
+            f"<td>{escape(one['words'])}<br><span class='soft'>{escape(one['noticed_by'])}</span></td></tr>"
             for one in document["gaps"]
         )
         head = "<th>录制时刻</th><th>缺失</th><th>人员与内容</th><th>原因</th>"
@@ -119,6 +120,16 @@ def _footer(statement: Statement) -> str:
         f"<footer>第 {document['version']} 版，{_when(document['drafted_at'])} 由系统根据审计账本第 1—{ledger['entries']} 条生成，{state}。"
         f'<br>内容散列（SHA-256）<span class="code">{statement.sha256}</span></footer>'
     )
+
+
+def _wall_cell(span: dict[str, Any]) -> str:
+    return f'<td class="num">{_when(span["from_at"])}<br>{_when(span["until_at"])}</td>'
+
+
+def _clock_cell(span: dict[str, Any]) -> str:
+    """From, until, how long, on the record clock: two cells."""
+    from_until = f"{hh_mm_ss(span['t0_ms'])}<br>{hh_mm_ss(span['t1_ms'])}"
+    return f'<td class="num">{from_until}</td><td class="num">{_length(span["length_ms"])}</td>'
 
 
 def _when(at: str) -> str:

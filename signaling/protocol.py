@@ -29,7 +29,8 @@ COURT_COMMANDS: dict[str, type] = {
     c.type: c
     for c in (
         law.OpenLobby, law.OpenSitting, law.Adjourn, law.Resume, law.Close, law.Cancel, law.GoToStage, law.BeginPart,
-        law.EndPart, law.GiveFloor, law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude, law.Admit, law.MarkAttendance,
+        law.EndPart, law.GiveFloor, law.OpenFloor, law.MuteParticipant, law.UnmuteParticipant, law.MuteAll, law.Exclude,
+        law.Admit, law.MarkAttendance,
         law.CallWitness, law.DismissWitness, law.RaiseHand, law.LowerHand, law.SetMicrophone, law.SetCamera,
         law.RequestCameraLeave, law.WithdrawCameraRequest, law.AllowCameraOff, law.ReportDifficulty, law.AllowPresenting,
         law.ShowExhibit, law.WithdrawExhibit, law.StartScreen, law.StopScreen, law.AddNote,
