@@ -20,6 +20,7 @@ REPORT_LIFE_MS = 20_000.0  # reports come every 1 to 7.5 s; an older one has not
 MAX_APART_MS = 5_000.0  # between the ways of one sender's audio and video
 ERA_SETTLED_MS = 60_000.0
 MAX_ERAS = 4
+OVERTAKEN_MS = 150.0  # packets behind the first of an era may arrive before it
 
 
 def signed_difference(later: int, earlier: int, bits: int = 32) -> int:
@@ -236,6 +237,6 @@ class TrackClock:
 
     def _era_of(self, timestamp: int, arrival_ms: float) -> _Era | None:
         for era in reversed(self._eras[1:]):
-            if arrival_ms >= era.from_ms and signed_difference(timestamp, era.from_timestamp) >= 0:
+            if arrival_ms >= era.from_ms - OVERTAKEN_MS and signed_difference(timestamp, era.from_timestamp) >= 0:
                 return era
         return self._eras[0] if self._eras else None

@@ -8,7 +8,20 @@ from datetime import timedelta
 from typing import Any
 
 from hearing.documents import from_document, to_document
-from hearing.model import CameraReason, CameraRequest, ExhibitId, Fault, Hand, HandReason, Showing, Sitting, SittingState, Stage
+from hearing.model import (
+    CameraReason,
+    CameraRequest,
+    ExhibitId,
+    Fault,
+    Hand,
+    HandReason,
+    Keeping,
+    Part,
+    Showing,
+    Sitting,
+    SittingState,
+    Stage,
+)
 from tests.courts import NINE, a_sitting, pid
 
 SETS: dict[str, Any] = {
@@ -28,6 +41,10 @@ FULL = dataclasses.replace(
     recess_at=NINE + timedelta(hours=1),
     planned_resume_at=NINE + timedelta(hours=2),
     updated_at=NINE + timedelta(hours=3, milliseconds=7),
+    part=Part.CLOSED,
+    keeping=Keeping.SEALED,
+    part_ruling="涉及商业秘密",
+    part_since_at=NINE + timedelta(minutes=40),
     floor=pid("plaintiff"),
     hands=(Hand(pid("defendant"), HandReason.HEALTH, NINE), Hand(pid("counsel"), HandReason.SPEAK, NINE)),
     showing=Showing(ExhibitId("exh_iou"), 2, pid("plaintiff"), NINE),
