@@ -116,9 +116,26 @@ async def sees_and_hears(viewer: Person, source: Person, *, voice_too: bool = Tr
     await until(f"{viewer.key} sees and hears {source.key}", grown, within_s=90)
 
 
+ABSENT = {"clerk", "panel"}
+"""Checks that stay red in a scene without these people."""
+
+
 async def open_sitting(scene: Scene) -> None:
-    """The judge, inside already, announces 开庭."""
+    """The judge, inside already, announces 开庭 once all is ready; in a scene without a clerk, with a reason."""
     judge = scene.people["presiding_judge"]
     await judge.locate("open-sitting").click()
+    checks = judge.page.locator('[data-testid="preflight-check"]')
+    red = judge.page.locator('[data-testid="preflight-check"][data-state="fail"]')
+
+    async def codes() -> set[str | None]:
+        return {await one.get_attribute("data-code") for one in await red.all()}
+
+    async def ready() -> bool:
+        return await checks.count() > 0 and await codes() <= ABSENT
+
+    await until("all that is needed for recording is ready", ready)
+    if await codes():
+        await judge.locate("preflight-override").click()
+        await judge.locate("preflight-reason").fill("演练：书记员不参加")
     await judge.locate("open-dialog").get_by_test_id("dialog-confirm").click()
     await expect(judge.locate("recording")).to_be_visible()
