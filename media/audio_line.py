@@ -85,7 +85,8 @@ class AudioLine:
         if behind_ms > TOLERANCE_MS or (after_loss and behind_ms > 0):
             yield from self.fill_until(t_ms, Fill.LOST if after_loss or behind_ms > PAUSE_MS else Fill.UNSENT)
         elif behind_ms < -TOLERANCE_MS:
-            self.dropped += behind_ms < -TOO_LATE_MS
+            muted_within = not self._permission.at(t_ms + length_ms)  # the packet of the act itself comes when it is over
+            self.dropped += behind_ms < -TOO_LATE_MS and not muted_within
             return
         yield self._block(length_ms, payload, None)
 

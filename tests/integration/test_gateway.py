@@ -29,7 +29,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "attendance.mark": {"participant_id": "?"}, "witness.call": {"participant_id": "?"}, "witness.dismiss": {"participant_id": "?"},
     "microphone.set": {"on": True}, "camera.set": {"on": True}, "exhibit.allow": {"participant_id": "?"},
     "camera.request_leave": {"reason": "health"}, "camera.allow_off": {"participant_id": "?"}, "difficulty.report": {"difficulty": "camera"},
-    "exhibit.show": {"exhibit_id": "exh_none"}, "note.add": {"text": "记一行"},
+    "exhibit.show": {"exhibit_id": "exh_none"}, "note.add": {"text": "记一行"}, "part.begin": {"part": "closed", "ruling": "涉及商业秘密"},
 }  # fmt: skip
 """A well-formed body for each command; nobody has the id `?`, so what the role may do fails later, for another reason."""
 
