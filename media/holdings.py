@@ -29,6 +29,7 @@ class Holdings:
 
     def __init__(self, spool: Spool, around: Surroundings) -> None:
         self.held: dict[SittingId, Courtroom] = {}
+        self._closing: dict[SittingId, Courtroom] = {}
         self._spool = spool
         self._around = around
         self._claims: dict[SittingId, int] = {}
@@ -59,6 +60,10 @@ class Holdings:
         if table.number >= courtroom.number:
             self._sure_ms[table.sitting_id] = now_ms()
         return courtroom.apply(table)
+
+    def recording(self, sitting_id: SittingId) -> Courtroom | None:
+        """The courtroom whose segments are being written, also while it closes."""
+        return self.held.get(sitting_id) or self._closing.get(sitting_id)
 
     async def _open(self, sitting_id: SittingId) -> Courtroom:
         async with self._opening:
@@ -110,7 +115,11 @@ class Holdings:
     async def _close(self, sitting_id: SittingId, closed_by: str) -> None:
         courtroom = self.held.pop(sitting_id, None)
         if courtroom is not None:
-            await courtroom.close(closed_by)
+            self._closing[sitting_id] = courtroom
+            try:
+                await courtroom.close(closed_by)
+            finally:
+                del self._closing[sitting_id]
 
     def _give_up(self, sitting_id: SittingId) -> None:
         self._leaving.discard(sitting_id)

@@ -133,7 +133,7 @@ class Worker:
         self.holdings.heard(answer.get("newest", {}), answer.get("elsewhere", ()))
 
     def _segment_failed(self, segment: OpenSegment, error: OSError) -> None:
-        courtroom = self.holdings.held.get(segment.name.sitting_id)
+        courtroom = self.holdings.recording(segment.name.sitting_id)
         if courtroom is not None:
             courtroom.recorder.segment_failed(segment, error)
 
