@@ -68,6 +68,7 @@ web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
 
 lint: $(VENV)/.test-installed  ## ruff
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check --quiet .
 
 types: $(VENV)/.test-installed  ## mypy, strict
 	$(VENV)/bin/mypy

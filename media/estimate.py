@@ -32,9 +32,7 @@ class LossMeter:
         self._lost = self._expected = 0
         self._since_ms = 0.0
 
-    def add(
-        self, ssrc: int, lost: int, highest: int, now_ms: float, never_sent: Callable[[range], int] = lambda _: 0
-    ) -> bool:
+    def add(self, ssrc: int, lost: int, highest: int, now_ms: float, never_sent: Callable[[range], int] = lambda _: 0) -> bool:
         """Take one report block; True when a window is complete and `share` is fresh.
 
         `never_sent(numbers)`: how many of these extended sequence numbers had no packet. What was lost on its way to us

@@ -251,9 +251,7 @@ class Forwarder:
         """The track of a participant's kind; made on first use and kept over reconnections."""
         track = self.tracks.get((source, kind))
         if track is None:
-            track = self.tracks[source, kind] = Track(
-                source, kind, undecided=BEST if kind is Kind.AUDIO else self._undecided
-            )
+            track = self.tracks[source, kind] = Track(source, kind, undecided=BEST if kind is Kind.AUDIO else self._undecided)
             track.on_layers_changed = self._layers_changed
             self._by_ssrc[track.ssrc] = track
             self._refresh(track)

@@ -98,9 +98,7 @@ class Viewer:
             keep_bps = max(keep_bps, _cost_bps(demands, self.current))
         is_new_shape = self._is_new_shape(demands)
         again_bps = self._carried.largest if is_new_shape else 0.0
-        self.chosen = allocate(
-            demands, self.current, keep_bps, max(raise_bps if self._may_raise(now_ms) else 0.0, again_bps)
-        )
+        self.chosen = allocate(demands, self.current, keep_bps, max(raise_bps if self._may_raise(now_ms) else 0.0, again_bps))
         after = _levels(demands, self.current)
         if estimate.bps is not None and before != after and not is_new_shape:
             self._note_change(any(after[track_id] < before[track_id] for track_id in after), now_ms)

@@ -176,6 +176,15 @@ utterances = Table(
     Column("track_id", String(60), nullable=False), Column("t0_ms", Integer, nullable=False), Column("t1_ms", Integer, nullable=False),
     Column("text", Text, nullable=False), Column("raw_text", Text, nullable=False), Column("confidence", Float, nullable=False),
     Column("words", JSON, nullable=False), Column("engine", JSON, nullable=False), Column("origin", String(20), nullable=False), _at("created_at"),
+    Column("marks", JSON, nullable=False, default=[], server_default="[]"), Column("version", Integer, nullable=False, default=0, server_default="0"),  # 0: live draft
+)  # fmt: skip
+
+transcript_versions = Table(
+    "transcript_versions", metadata, _id(), _court(),  # final passes (终稿识别) of a sitting; version 0, the live draft, has no row
+    Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("number", Integer, nullable=False),
+    Column("engine", JSON, nullable=False), Column("state", String(20), nullable=False),  # waiting | running | done | failed
+    Column("problem", Text, nullable=False, default="", server_default=""), Column("requested_by", ForeignKey("participants.id")),
+    _at("created_at"), _at("finished_at", nullable=True), Unique("sitting_id", "number"),
 )  # fmt: skip
 
 revisions = Table(

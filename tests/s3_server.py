@@ -57,7 +57,11 @@ class Seaweed:
         if not program.exists():
             missing("SeaweedFS (weed)")
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
-        identity = {"name": "court", "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}], "actions": ["Admin"]}
+        identity = {
+            "name": "court",
+            "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
+            "actions": ["Admin"],
+        }
         (self.folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
         ports = [f"-{name}={port}" for name, port in self.ports.items()]
         command = [

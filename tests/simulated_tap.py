@@ -55,7 +55,9 @@ def encode(samples: object, rate_hz: int = 48_000) -> list[bytes]:
     return packets
 
 
-def by_turns(lines: list[SpokenLine], pause_ms: int, sitting_id: str = "sit_1") -> tuple[list[TapPacket], list[tuple[SpokenLine, str, int, int]]]:
+def by_turns(
+    lines: list[SpokenLine], pause_ms: int, sitting_id: str = "sit_1"
+) -> tuple[list[TapPacket], list[tuple[SpokenLine, str, int, int]]]:
     """Packets of a sitting in which people speak in turn, everybody else's microphone sending silence.
 
     Gives also, for each line, its track and when it begins and ends on the record clock.
@@ -155,7 +157,11 @@ class SimulatedTap:
         spans: list[dict[str, object]] = []
         for packet in self.forgotten:
             if packet.seq > after:
-                piece = {"sitting_id": packet.sitting_id, "track_id": packet.track_id, "t0_ms": packet.t_ms // PIECE_MS * PIECE_MS}
+                piece = {
+                    "sitting_id": packet.sitting_id,
+                    "track_id": packet.track_id,
+                    "t0_ms": packet.t_ms // PIECE_MS * PIECE_MS,
+                }
                 if piece not in [{name: span[name] for name in piece} for span in spans]:
                     spans.append({**piece, "t1_ms": packet.t_ms})
                 next(span for span in spans if piece.items() <= span.items())["t1_ms"] = packet.t_ms + PACKET_MS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import ClassVar
 
 from hearing.model import ParticipantId, SittingId
@@ -17,6 +18,29 @@ class Word:
     t0_ms: int
     t1_ms: int
     p: float
+
+
+class MarkKind(StrEnum):
+    """Why a clerk should look at a stretch of a line."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    SECOND_OPINION = "second_opinion"  # another recogniser heard something else
+    NUMBER = "number"  # amounts, dates, numbers: written as courts write them
+    NEGATION = "negation"  # 不, 没有, 无: a word that turns the sense round
+    NAME = "name"  # a word of the case: person, company, place, exhibit
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Characters [start, end) of a line's machine text, and what to know of them.
+
+    `note`: the other recogniser's words, a number as spoken, a name as it was heard ("" when it was heard right).
+    """
+
+    kind: MarkKind
+    start: int
+    end: int
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +58,8 @@ class Utterance:
     """One machine line (机器稿).
 
     `id` is "<sitting_id>:<track_id>@<t0_ms>": the same speech gives the same id, so posting is idempotent; the sitting is
-    part of it because the same persons' tracks return in the next sitting of a hearing.
+    part of it because the same persons' tracks return in the next sitting of a hearing. A line of a final pass ends with
+    "~<version>".
     """
 
     id: str
@@ -48,13 +73,15 @@ class Utterance:
     confidence: float  # 0..1
     words: tuple[Word, ...]
     engine: Engine
-    origin: str  # live | refill (re-read from recorded audio)
+    origin: str  # live | refill (re-read from recorded audio) | final
+    marks: tuple[Mark, ...] = ()
+    version: int = 0  # 0: the live draft; final passes count from 1
     type: ClassVar[str] = "utterance"
 
 
-def utterance_id(sitting_id: str, track_id: str, t0_ms: int) -> str:
+def utterance_id(sitting_id: str, track_id: str, t0_ms: int, version: int = 0) -> str:
     """The one way an utterance gets its id."""
-    return f"{sitting_id}:{track_id}@{t0_ms}"
+    return f"{sitting_id}:{track_id}@{t0_ms}" + (f"~{version}" if version else "")
 
 
 def participant_of(track_id: str) -> ParticipantId:

@@ -48,4 +48,6 @@ class Recognizer(Protocol):
     def prompt(self) -> str:
         """The sentence given to the engine before each stretch; an answer that repeats it is an echo."""
 
-    def recognise(self, samples: Samples) -> Recognition: ...
+    def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
+        """`terms`: words of the case that this stretch may hold, best first. `words`: the answer's words with their places."""
+        ...

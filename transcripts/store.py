@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hearing.model import CourtId, ParticipantId, SittingId
 from storage.tables import revisions, segments, sittings, track_ends, utterances
 from transcripts.editing import apply
-from transcripts.model import Engine, Line, ReplaceText, Revision, Utterance, Word
+from transcripts.model import Engine, Line, Mark, MarkKind, ReplaceText, Revision, Utterance, Word
 
 
 class UnknownOperation(Exception):
@@ -64,9 +64,10 @@ async def lines(connection: AsyncConnection, sitting_id: SittingId) -> tuple[Lin
     return apply(await machine_lines(connection, sitting_id), await _revisions(connection, sitting_id))
 
 
-async def machine_lines(connection: AsyncConnection, sitting_id: SittingId) -> tuple[Utterance, ...]:
-    """What the machine wrote, untouched."""
-    query = select(utterances).where(utterances.c.sitting_id == sitting_id).order_by(utterances.c.t0_ms, utterances.c.id)
+async def machine_lines(connection: AsyncConnection, sitting_id: SittingId, version: int = 0) -> tuple[Utterance, ...]:
+    """What the machine wrote, untouched; version 0 is the live draft."""
+    query = select(utterances).where(utterances.c.sitting_id == sitting_id, utterances.c.version == version)
+    query = query.order_by(utterances.c.t0_ms, utterances.c.id)
     return tuple(_utterance(row) for row in (await connection.execute(query)).mappings())
 
 
@@ -74,7 +75,7 @@ async def heads(connection: AsyncConnection, sitting_ids: Iterable[SittingId]) -
     """Per track of these sittings, where its last line ends (t1_ms)."""
     query = (
         select(utterances.c.track_id, func.max(utterances.c.t1_ms))
-        .where(utterances.c.sitting_id.in_(list(sitting_ids)))
+        .where(utterances.c.sitting_id.in_(list(sitting_ids)), utterances.c.version == 0)
         .group_by(utterances.c.track_id)
     )
     return dict((await connection.execute(query)).all())
@@ -122,9 +123,9 @@ async def _has_line(connection: AsyncConnection, new: Utterance) -> bool:
     query = (
         select(utterances.c.t0_ms, utterances.c.t1_ms)
         .where(utterances.c.sitting_id == new.sitting_id, utterances.c.track_id == new.track_id)
-        .where(utterances.c.t0_ms < new.t1_ms, utterances.c.t1_ms > new.t0_ms)
+        .where(utterances.c.t0_ms < new.t1_ms, utterances.c.t1_ms > new.t0_ms, utterances.c.version == new.version)
     )
-    spans = (await connection.execute(query))
+    spans = await connection.execute(query)
     covered_ms = sum(min(t1_ms, new.t1_ms) - max(t0_ms, new.t0_ms) for t0_ms, t1_ms in spans)
     return bool(covered_ms * 2 > new.t1_ms - new.t0_ms)
 
@@ -145,7 +146,8 @@ def _utterance(row: RowMapping) -> Utterance:
         id=row["id"], sitting_id=SittingId(row["sitting_id"]), participant_id=ParticipantId(row["participant_id"]),
         track_id=row["track_id"], t0_ms=row["t0_ms"], t1_ms=row["t1_ms"], text=row["text"], raw_text=row["raw_text"],
         confidence=row["confidence"], words=tuple(Word(**word) for word in row["words"]), engine=Engine(**row["engine"]),
-        origin=row["origin"],
+        origin=row["origin"], version=row["version"],
+        marks=tuple(Mark(MarkKind(mark["kind"]), mark["start"], mark["end"], mark["note"]) for mark in row["marks"]),
     )  # fmt: skip
 
 

@@ -59,7 +59,13 @@ class WhisperRecognizer:
         """Run one decode of silence, so that the first words of a sitting do not wait for memory and code."""
         self.recognise(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32))
 
-    def recognise(self, samples: Samples) -> Recognition:
+    def recognise(
+        self,
+        samples: Samples,
+        *,
+        terms: tuple[str, ...] = (),  # noqa: ARG002
+        words: bool = False,  # noqa: ARG002
+    ) -> Recognition:
         """What was said; once more without the list of terms when the answer reads out that list."""
         encoded = self._model.encode(self._features(samples))
         answer = self._decode(encoded, self._prompt_tokens, len(samples))

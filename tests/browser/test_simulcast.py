@@ -92,7 +92,9 @@ async def test_a_small_tile_gets_the_small_layer_a_large_one_the_large_and_a_hid
         down_s, _ = await switches(plaintiff, judge, lambda height: 0 < height <= 180)
         await style.evaluate("node => node.remove()")
         up_s, pause_s = await switches(plaintiff, judge, lambda height: height >= 360)
-        print(f"large after {first_s:.2f} s, to the small layer {down_s:.2f} s, to the large layer {up_s:.2f} s, longest pause {pause_s:.2f} s")
+        print(
+            f"large after {first_s:.2f} s, to the small layer {down_s:.2f} s, to the large layer {up_s:.2f} s, longest pause {pause_s:.2f} s"
+        )
         assert pause_s < FREEZE_S + SLACK_S
         await hide_page(plaintiff, hidden=True)
         await nothing_seen_but_heard(plaintiff, judge)

@@ -88,7 +88,9 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     listeners = {("a", kind): ["b", RECORDER, *([TAP] if kind is Kind.AUDIO else [])] for kind in Kind}
     courtroom.apply(table(1, ["a", "b"], listeners, opened_at=CLOCK.now()))
     up, _ = await courtroom.connect(ParticipantId("a"), "peer_a")
-    sending = Sending({Kind.AUDIO: AUDIO_SSRC, Kind.SCREEN: SCREEN_SSRC}, {Kind.SCREEN: 10}, rids=("l", "m", "h"), rtx=True, transport_cc=True)
+    sending = Sending(
+        {Kind.AUDIO: AUDIO_SSRC, Kind.SCREEN: SCREEN_SSRC}, {Kind.SCREEN: 10}, rids=("l", "m", "h"), rtx=True, transport_cc=True
+    )
     courtroom.answer("peer_a", "up", up.revision, write(1, 1, answer_to(parse(up.sdp), SIDE, sending, "a")))
     yield Room(courtroom, courtroom._peer("peer_a"))
     await courtroom.close("stop")
@@ -104,7 +106,10 @@ def with_extensions(payload_type: int, ssrc: int, number: int, payload: bytes, e
 
 
 def rtp_seeds() -> list[bytes]:
-    seeds = [with_extensions(111, AUDIO_SSRC, n, packet, {1: b"0", 2: b"\x1e", 3: b"abc", 4: struct.pack("!H", n)}) for n, packet in enumerate(opus_tone(0.1))]
+    seeds = [
+        with_extensions(111, AUDIO_SSRC, n, packet, {1: b"0", 2: b"\x1e", 3: b"abc", 4: struct.pack("!H", n)})
+        for n, packet in enumerate(opus_tone(0.1))
+    ]
     for n, (frame, _) in enumerate(vp8_picture(6, keyframe_every=2)):
         for ssrc, rid in ((20, b"l"), (21, b"m"), (22, b"h")):
             payload = struct.pack("!BBHBB", 0x90, 0xE0, 0x8000 | n, n, 0) + frame[:1100]
@@ -146,7 +151,9 @@ async def test_rtp(room: Room, seed: int) -> None:
     def take(packet: bytes) -> None:
         nonlocal at_ms, number
         at_ms, number = at_ms + 1.0, number + 1
-        if number % 4 and len(packet) >= 4:  # the other quarter repeats numbers of long ago, which ends before anything reads it
+        if (
+            number % 4 and len(packet) >= 4
+        ):  # the other quarter repeats numbers of long ago, which ends before anything reads it
             packet = packet[:2] + struct.pack("!H", number & 0xFFFF) + packet[4:]
         up._on_rtp(packet, at_ms)
         if int(at_ms) % 40 == 0:
@@ -191,7 +198,10 @@ async def test_stun() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_sdp(seed: int) -> None:
     offer = Description(SIDE, tuple(up_lines(900_000)))
-    down = (MediaLine("0", Kind.AUDIO, Direction.SENDONLY, 5, "a", "a-audio"), MediaLine("1", Kind.VIDEO, Direction.SENDONLY, 6, "a", "a-video", rtx_ssrc=8))
+    down = (
+        MediaLine("0", Kind.AUDIO, Direction.SENDONLY, 5, "a", "a-audio"),
+        MediaLine("1", Kind.VIDEO, Direction.SENDONLY, 6, "a", "a-video", rtx_ssrc=8),
+    )
     texts = [write(1, 1, offer), write(1, 1, Description(SIDE, down)), write(1, 1, answer_to(offer, SIDE, {Kind.AUDIO: 7}))]
     texts += [(FIXTURES / f"chromium_{name}_answer.sdp").read_text() for name in ("up", "down")]
 

@@ -102,7 +102,9 @@ async def quiet(signaling: SimulatedSignaling, spoken: Sequence[Spoken] = (), fo
 
 
 def overlapping(signaling: SimulatedSignaling, track_id: str, t0_ms: int, t1_ms: int) -> str:
-    said = [line for line in signaling.lines if line["track_id"] == track_id and line["t0_ms"] < t1_ms and line["t1_ms"] > t0_ms]
+    said = [
+        line for line in signaling.lines if line["track_id"] == track_id and line["t0_ms"] < t1_ms and line["t1_ms"] > t0_ms
+    ]
     return "".join(str(line["text"]) for line in sorted(said, key=lambda line: line["t0_ms"]))
 
 
@@ -142,7 +144,10 @@ async def test_silence_noise_and_music_give_not_one_character(tmp_path: Path) ->
     rate, seconds = 48_000, 20
     time_s = np.arange(rate * seconds, dtype=np.float32) / rate
     rng = np.random.default_rng(7)
-    music = sum(np.sin(2 * np.pi * f * time_s) * (np.sin(2 * np.pi * (0.5 + k / 7) * time_s) > 0) for k, f in enumerate((262, 330, 392, 523)))
+    music = sum(
+        np.sin(2 * np.pi * f * time_s) * (np.sin(2 * np.pi * (0.5 + k / 7) * time_s) > 0)
+        for k, f in enumerate((262, 330, 392, 523))
+    )
     sounds = {
         "silence": np.zeros(rate * seconds), "hiss": rng.normal(0, 0.01, rate * seconds),
         "noise": rng.normal(0, 0.1, rate * seconds), "music": music * 0.1,

@@ -21,8 +21,13 @@ TONE = opus_tone(4.0)
 def read(message: bytes) -> tuple[int, int, str, str, int, bytes]:
     seq, t_ms, sitting, track, flags = HEADER.unpack_from(message)
     at = HEADER.size
-    return seq, t_ms, message[at : at + sitting].decode(), message[at + sitting : at + sitting + track].decode(), flags, (
-        message[at + sitting + track :]
+    return (
+        seq,
+        t_ms,
+        message[at : at + sitting].decode(),
+        message[at + sitting : at + sitting + track].decode(),
+        flags,
+        (message[at + sitting + track :]),
     )
 
 

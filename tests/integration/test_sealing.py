@@ -47,7 +47,9 @@ async def manifest_of(case: Case) -> dict:  # type: ignore[type-arg]
 
 
 async def view_of(case: Case) -> RecordView:
-    return RecordView.model_validate({**await record_view(case.database, case.objects, SITTING, clock=case.clock), "viewer": "赵琳", "view_id": "0A1B2C3D"})
+    return RecordView.model_validate(
+        {**await record_view(case.database, case.objects, SITTING, clock=case.clock), "viewer": "赵琳", "view_id": "0A1B2C3D"}
+    )
 
 
 async def seal_with(case: Case, sealer: Sealer) -> str:

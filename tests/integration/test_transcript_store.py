@@ -116,7 +116,7 @@ class LengthEngine:
     engine = ENGINE
     prompt = "以下是"
 
-    def recognise(self, samples: Samples) -> Recognition:
+    def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
         return Recognition("不申请回避。", -0.3, 0.0)
 
 
@@ -188,7 +188,9 @@ async def test_a_refill_waits_for_the_recording_and_says_when_it_never_came(
     with pytest.raises(RecordingMissing):
         await handler.handle(payload)
     async with database.transaction() as c:
-        await c.execute(insert(t.track_ends).values(court_id=COURT, sitting_id=SITTING, track_id=TRACK, segments=1, last_sha256="0" * 64))
+        await c.execute(
+            insert(t.track_ends).values(court_id=COURT, sitting_id=SITTING, track_id=TRACK, segments=1, last_sha256="0" * 64)
+        )
     await handler.handle(payload)
     assert len(posted.lines) == 1
 

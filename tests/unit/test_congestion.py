@@ -211,7 +211,6 @@ def test_a_tile_made_small_and_large_again_has_its_picture_back_at_once() -> Non
     assert watch(viewer, large, 3_000_000, 0, 60, 60.5) == ["h"]
 
 
-
 def test_loss_is_weighed_by_packets_over_all_streams() -> None:
     meter = LossMeter()
     for ssrc in (1, 2):

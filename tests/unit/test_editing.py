@@ -28,7 +28,10 @@ def correction(number: int, line: Utterance, text: str, minutes: int = 0) -> Rev
 
 def test_lines_without_corrections_stand_as_the_machine_wrote_them_by_time() -> None:
     later, earlier = said(5000, "不申请回避。"), said(1000, "现在开庭。")
-    assert [(line.text, line.edited_by) for line in apply([later, earlier], [])] == [("现在开庭。", None), ("不申请回避。", None)]
+    assert [(line.text, line.edited_by) for line in apply([later, earlier], [])] == [
+        ("现在开庭。", None),
+        ("不申请回避。", None),
+    ]
 
 
 def test_the_last_correction_counts_whatever_the_order_of_rows() -> None:

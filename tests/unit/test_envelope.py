@@ -25,7 +25,9 @@ def opened(stored: bytes, key: DataKey, content_bytes: int, start: int = 0, end:
     end = content_bytes if end is None else min(end, content_bytes)
     envelope = Envelope(key, name, content_bytes)
     at, to, number = envelope.span(start, end)
-    chunks = [stored[n : min(to, n + CHUNK_BYTES + TAG_BYTES)] for n in range(at, min(to, len(stored)), CHUNK_BYTES + TAG_BYTES)]
+    chunks = [
+        stored[n : min(to, n + CHUNK_BYTES + TAG_BYTES)] for n in range(at, min(to, len(stored)), CHUNK_BYTES + TAG_BYTES)
+    ]
     plain = b"".join(envelope.decrypt(number + n, chunk) for n, chunk in enumerate(chunks))
     skip = start % CHUNK_BYTES
     return plain[skip : skip + max(0, end - start)]

@@ -10,7 +10,9 @@ from transcripts.guards import Heard, Reason, is_echo, is_loop, judge, recites
 PROMPT = "以下是普通话的法庭庭审记录，使用简体中文，并加上标点符号。"
 
 
-def heard(text: str, voiced_ms: int = 3000, window_ms: int | None = None, logprob: float = -0.4, no_speech: float = 0.05) -> Heard:
+def heard(
+    text: str, voiced_ms: int = 3000, window_ms: int | None = None, logprob: float = -0.4, no_speech: float = 0.05
+) -> Heard:
     return Heard(text, voiced_ms + 400 if window_ms is None else window_ms, voiced_ms, logprob, no_speech)
 
 
@@ -60,7 +62,17 @@ def test_a_doubtful_line_stays_since_a_clerk_reviews_it() -> None:
     assert judge(heard("圆告举证。", 900, logprob=-1.6), PROMPT).text == "圆告举证。"
 
 
-@pytest.mark.parametrize(("text", "loops"), [("是是是是是是", False), ("是是是是是是是", True), ("没有" * 4, False), ("没有" * 5, True), ("不申请回避，" * 2, False), ("不申请回避，" * 3, True)])
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [
+        ("是是是是是是", False),
+        ("是是是是是是是", True),
+        ("没有" * 4, False),
+        ("没有" * 5, True),
+        ("不申请回避，" * 2, False),
+        ("不申请回避，" * 3, True),
+    ],
+)
 def test_how_often_is_too_often(text: str, loops: bool) -> None:
     assert is_loop(text) is loops
 

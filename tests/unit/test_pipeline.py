@@ -36,7 +36,7 @@ class PacedEngine:
     engine = Engine("paced", "none", "0", "{}")
     prompt = "以下是"
 
-    def recognise(self, samples: Samples) -> Recognition:
+    def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
         time.sleep(self.seconds)
         self.lengths_s.append(len(samples) / 16_000)
         if self.fails > 0:
@@ -89,7 +89,10 @@ def repeated(times: int, pause_ms: int = 1240) -> list[TapPacket]:
 
 def test_the_last_words_before_a_microphone_falls_silent_do_not_wait() -> None:
     kept = Kept()
-    packets = [TapPacket(n + 1, n * 20, "sit_1", "part_a-audio", opus) for n, opus in enumerate(opus_packets(loan_lines()[7].file)[:80])]
+    packets = [
+        TapPacket(n + 1, n * 20, "sit_1", "part_a-audio", opus)
+        for n, opus in enumerate(opus_packets(loan_lines()[7].file)[:80])
+    ]
     with pipeline(PacedEngine(), kept) as pipe:
         offer_all(pipe, packets)
         until(lambda: len(kept.lines) == 1, 3)
@@ -98,7 +101,10 @@ def test_the_last_words_before_a_microphone_falls_silent_do_not_wait() -> None:
 
 def test_the_end_of_a_track_completes_its_words_at_once() -> None:
     kept = Kept()
-    spoken = [TapPacket(n + 1, n * 20, "sit_1", "part_a-audio", opus) for n, opus in enumerate(opus_packets(loan_lines()[7].file)[:80])]
+    spoken = [
+        TapPacket(n + 1, n * 20, "sit_1", "part_a-audio", opus)
+        for n, opus in enumerate(opus_packets(loan_lines()[7].file)[:80])
+    ]
     with pipeline(PacedEngine(), kept) as pipe:
         offer_all(pipe, [*spoken, TapPacket(99, 1600, "sit_1", "part_a-audio", b"", end=True)])
         until(lambda: len(kept.lines) == 1, 0.7)

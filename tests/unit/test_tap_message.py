@@ -18,13 +18,20 @@ def test_the_layout_is_the_agreed_one() -> None:
     assert unpack(message) == TapPacket(7, -20, "sit_1", "p-audi", b"\xf8\xff\xfe", filler=True, end=True)
 
 
-@given(st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), IDS, IDS, st.binary(max_size=200), st.booleans(), st.booleans())
-def test_what_is_packed_is_unpacked(seq: int, t_ms: int, sitting: str, track: str, opus: bytes, filler: bool, end: bool) -> None:
+@given(
+    st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1), IDS, IDS, st.binary(max_size=200), st.booleans(), st.booleans()
+)
+def test_what_is_packed_is_unpacked(
+    seq: int, t_ms: int, sitting: str, track: str, opus: bytes, filler: bool, end: bool
+) -> None:
     packet = TapPacket(seq, t_ms, sitting, track, opus, filler, end)
     assert unpack(pack(packet)) == packet
 
 
-@pytest.mark.parametrize("message", [b"", b"short", struct.pack("!QqHHB", 1, 1, 50, 50, 0) + b"x", struct.pack("!QqHHB", 1, 1, 1, 1, 0) + b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"short", struct.pack("!QqHHB", 1, 1, 50, 50, 0) + b"x", struct.pack("!QqHHB", 1, 1, 1, 1, 0) + b"\xff\xfe"],
+)
 def test_a_message_of_another_form_is_refused(message: bytes) -> None:
     with pytest.raises(TapFormatError):
         unpack(message)

@@ -19,7 +19,18 @@ ENGINE = Engine("faster-whisper", "whisper-base", "905e5bf8336bcc62", '{"beam":1
 def line(participant: ParticipantId, t0_ms: int, text: str) -> Line:
     track = f"{participant}-audio"
     said = Utterance(
-        f"sit_1:{track}@{t0_ms}", SittingId("sit_1"), participant, track, t0_ms, t0_ms + 1500, text, text, 0.71, (), ENGINE, "live"
+        f"sit_1:{track}@{t0_ms}",
+        SittingId("sit_1"),
+        participant,
+        track,
+        t0_ms,
+        t0_ms + 1500,
+        text,
+        text,
+        0.71,
+        (),
+        ENGINE,
+        "live",
     )
     return Line(said, text)
 
@@ -56,6 +67,15 @@ def test_json_keeps_the_machines_words_beside_the_corrected_ones() -> None:
     document = json.loads(to_json([edited, LINES[1]], SPEAKERS))
     first, second = document["lines"]
     assert document["mark"] == MARK
-    assert (first["machine_text"], first["text"], first["edited_at"]) == ("现在开庭。", "现在闭庭。", "2026-11-21T00:00:00.000Z")
-    assert first["engine"] == {"name": "faster-whisper", "model": "whisper-base", "model_sha256": "905e5bf8336bcc62", "parameters": '{"beam":1}'}
+    assert (first["machine_text"], first["text"], first["edited_at"]) == (
+        "现在开庭。",
+        "现在闭庭。",
+        "2026-11-21T00:00:00.000Z",
+    )
+    assert first["engine"] == {
+        "name": "faster-whisper",
+        "model": "whisper-base",
+        "model_sha256": "905e5bf8336bcc62",
+        "parameters": '{"beam":1}',
+    }
     assert (second["mark"], second["speaker"]) == (MARK, "原告 张伟")

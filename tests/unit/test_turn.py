@@ -16,7 +16,13 @@ URLS = ("turn:turn.court.cn:3478", "turns:turn.court.cn:443?transport=tcp")
 
 
 def settings(**changes: object) -> SignalingSettings:
-    made = {"base_url": "https://court.cn", "internal_token": "t", "media_urls": ("http://m",), "web_root": Path("dist"), **changes}
+    made = {
+        "base_url": "https://court.cn",
+        "internal_token": "t",
+        "media_urls": ("http://m",),
+        "web_root": Path("dist"),
+        **changes,
+    }
     return SignalingSettings(**made)
 
 
