@@ -17,22 +17,25 @@ def upgrade() -> None:
     op.create_table(
         "transcript_versions",
         sa.Column("id", sa.String(40), primary_key=True),
-        sa.Column("court_id", sa.String(40), sa.ForeignKey("courts.id", name="fk_transcript_versions_court_id"), nullable=False),
         sa.Column(
-            "sitting_id", sa.String(40), sa.ForeignKey("sittings.id", name="fk_transcript_versions_sitting_id"),
-            nullable=False, index=True,
+            "court_id", sa.String(40), sa.ForeignKey("courts.id", name="fk_transcript_versions_court_id"), nullable=False
+        ),
+        sa.Column(
+            "sitting_id",
+            sa.String(40),
+            sa.ForeignKey("sittings.id", name="fk_transcript_versions_sitting_id"),
+            nullable=False,
+            index=True,
         ),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("engine", sa.JSON, nullable=False),
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("problem", sa.Text, nullable=False, server_default=""),
-        sa.Column(
-            "requested_by", sa.String(40), sa.ForeignKey("participants.id", name="fk_transcript_versions_requested_by")
-        ),
+        sa.Column("requested_by", sa.String(40), sa.ForeignKey("participants.id", name="fk_transcript_versions_requested_by")),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.UniqueConstraint("sitting_id", "number", name="uq_transcript_versions_sitting_id_number"),
-    )  # fmt: skip
+    )
 
 
 def downgrade() -> None:
