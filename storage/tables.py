@@ -177,6 +177,7 @@ utterances = Table(
     Column("text", Text, nullable=False), Column("raw_text", Text, nullable=False), Column("confidence", Float, nullable=False),
     Column("words", JSON, nullable=False), Column("engine", JSON, nullable=False), Column("origin", String(20), nullable=False), _at("created_at"),
     Column("marks", JSON, nullable=False, default=[], server_default="[]"), Column("version", Integer, nullable=False, default=0, server_default="0"),  # 0: live draft
+    Column("level_db", Float),  # loudness of the voice, dB below full scale: tells bleed from speech
 )  # fmt: skip
 
 transcript_versions = Table(
@@ -184,6 +185,8 @@ transcript_versions = Table(
     Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("number", Integer, nullable=False),
     Column("engine", JSON, nullable=False), Column("state", String(20), nullable=False),  # waiting | running | done | failed
     Column("problem", Text, nullable=False, default="", server_default=""), Column("requested_by", ForeignKey("participants.id")),
+    Column("done_to", JSON, nullable=False, default={}, server_default="{}"),  # track → t_ms up to which its recording is read
+    Column("bleed", JSON, nullable=False, default=[], server_default="[]"),  # lines that another track's line tells already, and which
     _at("created_at"), _at("finished_at", nullable=True), Unique("sitting_id", "number"),
 )  # fmt: skip
 

@@ -76,6 +76,7 @@ class Utterance:
     origin: str  # live | refill (re-read from recorded audio) | final
     marks: tuple[Mark, ...] = ()
     version: int = 0  # 0: the live draft; final passes count from 1
+    level_db: float | None = None  # loudness of the stretch, dB below full scale; None where nobody measured it
     type: ClassVar[str] = "utterance"
 
 

@@ -146,7 +146,7 @@ def _utterance(row: RowMapping) -> Utterance:
         id=row["id"], sitting_id=SittingId(row["sitting_id"]), participant_id=ParticipantId(row["participant_id"]),
         track_id=row["track_id"], t0_ms=row["t0_ms"], t1_ms=row["t1_ms"], text=row["text"], raw_text=row["raw_text"],
         confidence=row["confidence"], words=tuple(Word(**word) for word in row["words"]), engine=Engine(**row["engine"]),
-        origin=row["origin"], version=row["version"],
+        origin=row["origin"], version=row["version"], level_db=row["level_db"],
         marks=tuple(Mark(MarkKind(mark["kind"]), mark["start"], mark["end"], mark["note"]) for mark in row["marks"]),
     )  # fmt: skip
 

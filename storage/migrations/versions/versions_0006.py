@@ -14,6 +14,7 @@ depends_on: str | None = None
 def upgrade() -> None:
     op.add_column("utterances", sa.Column("marks", sa.JSON, nullable=False, server_default="[]"))
     op.add_column("utterances", sa.Column("version", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("utterances", sa.Column("level_db", sa.Float))
     op.create_table(
         "transcript_versions",
         sa.Column("id", sa.String(40), primary_key=True),
@@ -32,6 +33,8 @@ def upgrade() -> None:
         sa.Column("state", sa.String(20), nullable=False),
         sa.Column("problem", sa.Text, nullable=False, server_default=""),
         sa.Column("requested_by", sa.String(40), sa.ForeignKey("participants.id", name="fk_transcript_versions_requested_by")),
+        sa.Column("done_to", sa.JSON, nullable=False, server_default="{}"),
+        sa.Column("bleed", sa.JSON, nullable=False, server_default="[]"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True)),
         sa.UniqueConstraint("sitting_id", "number", name="uq_transcript_versions_sitting_id_number"),
@@ -40,5 +43,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("transcript_versions")
+    op.drop_column("utterances", "level_db")
     op.drop_column("utterances", "version")
     op.drop_column("utterances", "marks")
