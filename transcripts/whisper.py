@@ -15,8 +15,10 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
 from transcripts.guards import is_loop, recites
+from transcripts.merging import merge
 from transcripts.model import Engine
-from transcripts.recognizer import SAMPLE_RATE_HZ, Recognition, Samples
+from transcripts.recognizer import SAMPLE_RATE_HZ, HeardWord, Recognition, Samples
+from transcripts.script import Simplifier
 from transcripts.weights import ModelFiles
 
 if TYPE_CHECKING:
@@ -31,21 +33,33 @@ ENCODER_TAIL_S = 3.0
 TOKENS_PER_S = 14  # fast speech is ~7 characters/s, a rare character needs two tokens
 TOKENS_SPARE = 16
 TOKENS_LIMIT = 448  # of the Whisper decoder
+PROMPT_TOKENS = 220  # what the decoder takes before the answer; terms beyond are left out, the last ones first
+ALIGNED_MS = 20  # one step of the alignment
+MEDIAN_STEPS = 7  # smoothing of the alignment, as faster-whisper has it
 
 
 class WhisperRecognizer:
-    """faster-whisper with int8 weights on the CPU, one decode per utterance, nothing carried from one to the next."""
+    """faster-whisper, nothing carried from one stretch to the next.
 
-    def __init__(self, files: ModelFiles, *, threads: int, workers: int, beam: int = 1, terms: tuple[str, ...] = ()) -> None:
-        self._model = WhisperModel(
-            str(Path(files.path)), device="cpu", compute_type="int8", cpu_threads=threads, num_workers=workers
-        )
+    `plain`: read once more without the prompt, and take the words from there (the final reading). `compute`: CTranslate2's
+    name of the arithmetic (int8, float16, …); `device`: cpu or cuda. Not `guided`: no prompt and no terms (a second opinion).
+    `shared`: use the weights that another recogniser of the same model has loaded.
+    """
+
+    def __init__(
+        self, files: ModelFiles, *, threads: int, workers: int, beam: int = 1, plain: bool = False,
+        terms: tuple[str, ...] = (), device: str = "cpu", compute: str = "int8", guided: bool = True,
+        shared: WhisperRecognizer | None = None,
+    ) -> None:  # fmt: skip
+        self._model = shared._model if shared is not None else WhisperModel(  # noqa: SLF001  one of us
+            str(Path(files.path)), device=device, compute_type=compute, cpu_threads=threads, num_workers=workers
+        )  # fmt: skip
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=True, task="transcribe", language="zh")
-        self._beam = beam
+        self._simplify = Simplifier()
+        self._beam, self._plain, self._guided = beam, plain, guided
         self._terms = terms
-        self._prompt_tokens = self._build_prompt(terms)
-        self._plain_prompt_tokens = self._build_prompt(())
-        self._engine = Engine("faster-whisper", files.name, files.sha256, self._parameters(terms))
+        self._bare_tokens: list[int] = self._model.get_prompt(self._tokenizer, [], without_timestamps=True)
+        self._engine = Engine("faster-whisper", files.name, files.sha256, self._parameters(compute, device))
 
     @property
     def engine(self) -> Engine:
@@ -53,25 +67,31 @@ class WhisperRecognizer:
 
     @property
     def prompt(self) -> str:
-        return PROMPT
+        return PROMPT if self._guided else ""
 
     def warm_up(self) -> None:
         """Run one decode of silence, so that the first words of a sitting do not wait for memory and code."""
         self.recognise(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32))
 
-    def recognise(
-        self,
-        samples: Samples,
-        *,
-        terms: tuple[str, ...] = (),  # noqa: ARG002
-        words: bool = False,  # noqa: ARG002
-    ) -> Recognition:
+    def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
         """What was said; once more without the list of terms when the answer reads out that list."""
         encoded = self._model.encode(self._features(samples))
-        answer = self._decode(encoded, self._prompt_tokens, len(samples))
-        if recites(answer.text, self._terms):
-            answer = self._decode(encoded, self._plain_prompt_tokens, len(samples))
-        return answer
+        wanted = (*terms, *(term for term in self._terms if term not in terms))
+        answer = self._decode(encoded, self._prompt_tokens(wanted), len(samples))
+        if recites(answer.text, wanted):
+            answer = self._decode(encoded, self._prompt_tokens(()), len(samples))
+        if self._plain:
+            answer = self._with_plain(encoded, answer, wanted, len(samples))
+        return self._with_words(encoded, answer, len(samples)) if words and answer.text else answer
+
+    def _with_plain(self, encoded: StorageView, guided: Recognition, terms: tuple[str, ...], samples: int) -> Recognition:
+        plain = self._decode(encoded, self._bare_tokens, samples)
+        if is_loop(plain.text):
+            return guided
+        if is_loop(guided.text):
+            return plain
+        text = merge(plain.text, guided.text, terms, self._simplify, _as_long)
+        return Recognition(text, plain.average_logprob, plain.no_speech_probability)
 
     def _decode(self, encoded: StorageView, prompt_tokens: list[int], samples: int) -> Recognition:
         most_tokens = min(TOKENS_LIMIT, len(prompt_tokens) + TOKENS_SPARE + int(TOKENS_PER_S * samples / SAMPLE_RATE_HZ))
@@ -93,6 +113,30 @@ class WhisperRecognizer:
                 break
         return answer
 
+    def _with_words(self, encoded: StorageView, answer: Recognition, samples: int) -> Recognition:
+        """The answer with the place of each character, from the decoder's attention; marks go with the word before them."""
+        tokens = self._tokenizer.encode(answer.text)
+        found = self._model.model.align(
+            encoded, self._tokenizer.sot_sequence, [tokens], samples // HOP_SAMPLES, median_filter_width=MEDIAN_STEPS
+        )[0]
+        begins_ms: dict[int, int] = {}
+        for token, step in found.alignments:
+            begins_ms.setdefault(token, step * ALIGNED_MS)
+        end_ms = samples * 1000 // SAMPLE_RATE_HZ
+        heard: list[HeardWord] = []
+        place = 0
+        for text, own in zip(*self._tokenizer.split_tokens_on_unicode([*tokens, self._tokenizer.eot]), strict=True):
+            t0_ms, after = begins_ms.get(place, end_ms), place + len(own)
+            t1_ms, p = begins_ms.get(after, end_ms), float(np.mean(found.text_token_probs[place:after] or [0.0]))
+            place = after
+            if own == [self._tokenizer.eot]:
+                break
+            if heard and not any(character.isalnum() for character in text):
+                heard[-1] = HeardWord(heard[-1].text + text, heard[-1].t0_ms, heard[-1].t1_ms, heard[-1].p)
+            else:
+                heard.append(HeardWord(text, t0_ms, max(t0_ms, t1_ms), p))
+        return Recognition(answer.text, answer.average_logprob, answer.no_speech_probability, tuple(heard))
+
     def _features(self, samples: Samples) -> Samples:
         """Log-mel frames of the utterance, padded with silence to the encoder's floor, even in number."""
         length_s = min(LONGEST_S, max(ENCODER_FLOOR_S, len(samples) / SAMPLE_RATE_HZ + ENCODER_TAIL_S))
@@ -102,15 +146,28 @@ class WhisperRecognizer:
         features: Samples = self._model.feature_extractor(padded)
         return features[..., :frames]
 
-    def _build_prompt(self, terms: tuple[str, ...]) -> list[int]:
-        words = f"常用词：{'、'.join(terms)}。" if terms else ""
-        before = self._tokenizer.encode(f" {PROMPT}{words}")
+    def _prompt_tokens(self, terms: tuple[str, ...]) -> list[int]:
+        if not self._guided:
+            return self._bare_tokens
+        before = self._tokenizer.encode(f" {PROMPT}{_listed(terms)}")
+        while terms and len(before) > PROMPT_TOKENS:
+            terms = terms[:-1]
+            before = self._tokenizer.encode(f" {PROMPT}{_listed(terms)}")
         tokens: list[int] = self._model.get_prompt(self._tokenizer, before, without_timestamps=True)
         return tokens
 
-    def _parameters(self, terms: tuple[str, ...]) -> str:
+    def _parameters(self, compute: str, device: str) -> str:
         parameters = {
-            "beam": self._beam, "compute": "int8", "encoder_floor_s": ENCODER_FLOOR_S, "encoder_tail_s": ENCODER_TAIL_S,
-            "prompt": PROMPT, "temperatures": list(TEMPERATURES), "terms": list(terms), "tokens_per_s": TOKENS_PER_S,
+            "beam": self._beam, "compute": compute, "device": device, "encoder_floor_s": ENCODER_FLOOR_S,
+            "encoder_tail_s": ENCODER_TAIL_S, "plain_reading": self._plain, "prompt": self.prompt,
+            "temperatures": list(TEMPERATURES), "terms": list(self._terms), "tokens_per_s": TOKENS_PER_S,
         }  # fmt: skip
         return json.dumps(parameters, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _listed(terms: tuple[str, ...]) -> str:
+    return f"常用词：{'、'.join(terms)}。" if terms else ""
+
+
+def _as_long(term: str, heard: str) -> bool:
+    return len(term) == len(heard)
