@@ -13,6 +13,7 @@ from signaling.access import Access
 from signaling.acts import Acts
 from signaling.auth import Authentication
 from signaling.broadcast import Broadcast
+from signaling.caption_progress import CaptionProgress
 from signaling.clock_watch import ClockWatch
 from signaling.door import DoorKeeper
 from signaling.errands import Errands
@@ -96,7 +97,8 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes([*OrderApi(parts, access).routes(), *FilmApi(parts, access).routes()])
     app.add_routes(StatementApi(parts, access, acts).routes())
     app.add_routes(QualityApi(parts, access, steering).routes())
-    app.add_routes(InternalApi(parts, Reports(parts, acts, broadcast, watch, recording, stores), draft).routes())
+    reports, progress = Reports(parts, acts, broadcast, watch, recording, stores), CaptionProgress(parts, broadcast)
+    app.add_routes(InternalApi(parts, reports, draft, progress).routes())
     app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hearing.errors import UserError
 from hearing.model import SittingId
+from signaling.caption_progress import CaptionProgress
 from signaling.error_codes import Refused
 from signaling.handlers.transcripts import Draft
 from signaling.middleware import same_secret
@@ -20,6 +21,7 @@ from signaling.parts import Parts
 from signaling.reports import Reports, read_report
 from storage.queue import enqueue
 from transcripts.model import Utterance
+from transcripts.progress import Progress
 
 log = structlog.get_logger("signaling.internal")
 
@@ -27,21 +29,24 @@ JOB_KINDS = frozenset({"refill"})
 """What other roles may ask for; `seal` is written by the law only."""
 
 UTTERANCES = TypeAdapter(list[Utterance])
+PROGRESS = TypeAdapter(list[Progress])
 
 
 class InternalApi:
     """Handlers of /internal/*."""
 
-    def __init__(self, parts: Parts, reports: Reports, draft: Draft) -> None:
+    def __init__(self, parts: Parts, reports: Reports, draft: Draft, progress: CaptionProgress) -> None:
         self._parts = parts
         self._reports = reports
         self._draft = draft
+        self._progress = progress
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/internal/media/reports", self._guard(self.media_reports)),
             web.post("/internal/utterances", self._guard(self.utterances)),
             web.get("/internal/utterances/heads", self._guard(self.heads)),
+            web.post("/internal/captions/progress", self._guard(self.captions_progress)),
             web.post("/internal/jobs", self._guard(self.jobs)),
         ]
 
@@ -90,6 +95,12 @@ class InternalApi:
 
     async def heads(self, _: web.Request) -> web.Response:
         return web.json_response({"heads": await self._draft.heads()})
+
+    async def captions_progress(self, request: web.Request) -> web.Response:
+        """Who is being written now: passed on at once, not kept."""
+        for progress in PROGRESS.validate_python((await _json(request)).get("sittings")):
+            await self._progress.tell(progress)
+        return web.json_response({})
 
     async def jobs(self, request: web.Request) -> web.Response:
         """A job asked for by another role."""

@@ -317,6 +317,16 @@ class CaptionAdded(Message):
     caption: CaptionView
 
 
+class CaptionsProgress(Message):
+    """Speech that is heard and not written yet; always the whole, sent again every few seconds while it lasts.
+
+    A page that has heard nothing for 10 s takes it for over.
+    """
+
+    writing: list[str]  # participants whose words are coming
+    delay_s: int  # how late captions are; 0: in time
+
+
 class SpeakingChanged(Message):
     participant_id: str
     speaking: bool
@@ -378,6 +388,7 @@ class SessionReplaced(Message):
 EVENTS: dict[str, type[Message]] = {
     "sitting.updated": SittingUpdated,
     "caption.added": CaptionAdded,
+    "captions.progress": CaptionsProgress,
     "speaking.changed": SpeakingChanged,
     "quality.measured": QualityMeasured,
     "media.offered": MediaOffered,

@@ -45,6 +45,11 @@ class Listener:
     def speaking(self) -> bool:
         return self._cutter.speaking
 
+    @property
+    def voiced_ms(self) -> int:
+        """Voice in the stretch that is being said; 0 in silence."""
+        return self._cutter.voiced_ms
+
     def hear(self, block: Block, rule: CutRule) -> list[Cut]:
         """Take the next sound; gives the stretches that end in it."""
         cuts = [] if block.joined else self.finish()

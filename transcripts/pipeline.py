@@ -17,6 +17,7 @@ from transcripts.audio import OpusTrack
 from transcripts.lines import LineMaker
 from transcripts.listening import Cut, Listener
 from transcripts.model import Utterance
+from transcripts.progress import Progress, progress
 from transcripts.tap_message import Span, TapPacket
 from transcripts.vad import VoiceNetwork
 from transcripts.waiting import Task, WaitingRoom
@@ -26,8 +27,11 @@ log = structlog.get_logger(__name__)
 
 INBOX_PACKETS = 5_000  # 100 s of one track
 QUIET_S = 0.8  # without packets for so long a track is muted or gone
+GONE_S = 60.0  # then it is forgotten; should it come back, it begins anew
 LOOK_S = 0.1
 JOIN_S = 5.0
+TALKING_MS = 320  # voice from which somebody is said to be talking; a click has less
+LATE_PACKETS = 250  # in the inbox: listening itself is late
 
 
 class Outlet(Protocol):
@@ -53,7 +57,8 @@ class Load:
 class _Track:
     decoder: OpusTrack
     listener: Listener
-    last_packet_s: float
+    last_packet_s: float = 0.0
+    heard_until_ms: int = 0
 
 
 class Pipeline:
@@ -68,6 +73,8 @@ class Pipeline:
         self._waiting = WaitingRoom()
         self._tracks: dict[tuple[str, str], _Track] = {}
         self._heads: dict[str, int] = {}
+        self._talking: frozenset[tuple[str, str]] = frozenset()
+        self._heard_until_ms: dict[str, int] = {}
         self._rule = USUAL
         self._lengthened = 0
         self._stop = Event()
@@ -80,6 +87,11 @@ class Pipeline:
     @property
     def load(self) -> Load:
         return Load(self._waiting.inside_ms, self._inbox.qsize(), self._rule, self._lengthened)
+
+    def progress(self) -> dict[str, Progress]:
+        """What is being said and not yet written, by sitting."""
+        late = self._heard_until_ms if self._inbox.qsize() > LATE_PACKETS else {}
+        return progress(self._talking, self._waiting.inside, late, lengthened=self._rule != USUAL)
 
     def start(self) -> None:
         for thread in self._threads:
@@ -116,6 +128,7 @@ class Pipeline:
             if self._clock.monotonic() - looked_s >= LOOK_S:
                 looked_s = self._clock.monotonic()
                 self._choose_rule()
+                self._note_talking()
                 if packet is None or self._inbox.empty():
                     self._finish_quiet(looked_s)
 
@@ -130,16 +143,24 @@ class Pipeline:
             return
         track = self._tracks.get(key)
         if track is None:
-            track = self._tracks[key] = _Track(OpusTrack(), Listener(self._network), 0.0)
-        track.last_packet_s = self._clock.monotonic()
+            track = self._tracks[key] = _Track(OpusTrack(), Listener(self._network))
+        track.last_packet_s, track.heard_until_ms = self._clock.monotonic(), packet.t_ms
         for block in track.decoder.push(packet.t_ms, packet.opus, filler=packet.filler):
             self._queue(key, track.listener.hear(block, self._rule))
 
+    def _note_talking(self) -> None:
+        """What progress() says, for another thread to read: replaced as a whole, never changed."""
+        self._talking = frozenset(key for key, track in self._tracks.items() if track.listener.voiced_ms >= TALKING_MS)
+        self._heard_until_ms = {key[0]: track.heard_until_ms for key, track in self._tracks.items()}
+
     def _finish_quiet(self, now_s: float) -> None:
         """A muted microphone sends nothing, not even silence: its last words must not wait for the next packet."""
-        for key, track in self._tracks.items():
-            if track.listener.speaking and now_s - track.last_packet_s > QUIET_S:
+        for key, track in tuple(self._tracks.items()):
+            quiet_s = now_s - track.last_packet_s
+            if track.listener.speaking and quiet_s > QUIET_S:
                 self._queue(key, track.listener.finish())
+            if quiet_s > GONE_S:
+                del self._tracks[key]
 
     def _queue(self, key: tuple[str, str], cuts: list[Cut]) -> None:
         for cut in cuts:

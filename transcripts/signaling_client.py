@@ -11,6 +11,7 @@ import aiohttp
 import structlog
 
 from transcripts.model import Utterance
+from transcripts.progress import Progress
 from transcripts.tap_message import Span
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 TIMEOUT_S = 15.0
+PROGRESS_TIMEOUT_S = 2.0
 UNREADABLE = frozenset({400, 413, 422})  # saying the same again will not help
 
 
@@ -55,6 +57,18 @@ class SignalingClient:
             await self._ask("POST", "/internal/jobs", {"kind": "refill", "payload": asdict(span)})
         except Refused:
             log.exception("transcripts.refill_refused", sitting_id=span.sitting_id, track_id=span.track_id, t0_ms=span.t0_ms)
+
+    async def tell_progress(self, sittings: Sequence[Progress]) -> None:
+        """Say what is being written; said once and not repeated, since the next word says it anew."""
+        body = {"sittings": [asdict(progress) for progress in sittings]}
+        timeout = aiohttp.ClientTimeout(total=PROGRESS_TIMEOUT_S)
+        try:
+            url = self._base_url + "/internal/captions/progress"
+            async with self._session.post(url, json=body, headers=self._headers, timeout=timeout) as answer:
+                if not answer.ok:
+                    log.debug("transcripts.progress_not_taken", status=answer.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.debug("transcripts.progress_not_taken", problem=type(error).__name__)
 
     async def _ask(self, method: str, path: str, body: object) -> Any:
         pause_s = FIRST_PAUSE_S

@@ -30,7 +30,7 @@ class WaitingRoom:
     def __init__(self, room_ms: int = ROOM_MS) -> None:
         self._room_ms = room_ms
         self._tasks: deque[Task] = deque()
-        self._busy: set[tuple[str, str]] = set()
+        self._in_work: list[Task] = []
         self._inside_ms = 0  # waiting and being recognised
         self._closed = False
         self._changed = Condition()
@@ -40,6 +40,12 @@ class WaitingRoom:
         """Speech waiting or in work."""
         with self._changed:
             return self._inside_ms
+
+    @property
+    def inside(self) -> tuple[Task, ...]:
+        """What waits or is in work."""
+        with self._changed:
+            return (*self._in_work, *self._tasks)
 
     def put(self, task: Task) -> None:
         """Queue a task; blocks while the room is full. After close() the task is forgotten."""
@@ -54,10 +60,11 @@ class WaitingRoom:
         """The oldest task of a track that is not in work, so that a track's lines leave in order; None after close()."""
         with self._changed:
             while not self._closed:
+                busy = {task.track for task in self._in_work}
                 for task in self._tasks:
-                    if task.track not in self._busy:
+                    if task.track not in busy:
                         self._tasks.remove(task)
-                        self._busy.add(task.track)
+                        self._in_work.append(task)
                         return task
                 self._changed.wait()
             return None
@@ -65,7 +72,7 @@ class WaitingRoom:
     def done(self, task: Task) -> None:
         """The task has been dealt with."""
         with self._changed:
-            self._busy.discard(task.track)
+            self._in_work = [other for other in self._in_work if other is not task]
             self._inside_ms -= task.cut.length_ms
             self._changed.notify_all()
 

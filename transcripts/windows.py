@@ -61,6 +61,11 @@ class Cutter:
         return self._start_ms is not None
 
     @property
+    def voiced_ms(self) -> int:
+        """Voice in the stretch that is being said; 0 in silence."""
+        return self._voiced_ms
+
+    @property
     def needed_from_ms(self) -> int:
         """Sound before this time will not be part of any later window, whatever the padding up to 200 ms."""
         return max(self._free_from_ms, (self._now_ms if self._start_ms is None else self._start_ms) - USUAL.pad_ms)

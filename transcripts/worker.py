@@ -16,6 +16,7 @@ from storage.queue import SleepingWake, Wake
 from transcripts.lines import LineMaker
 from transcripts.model import Utterance
 from transcripts.pipeline import Pipeline
+from transcripts.progress import Progress
 from transcripts.refill import Refill, work_on_refills
 from transcripts.script import Simplifier
 from transcripts.settings import TranscriptSettings
@@ -33,6 +34,8 @@ BATCH_LINES = 20
 FULL_PAUSE_S = 0.05
 SEAM_MS = 2_000  # a refill reads over so short a hole
 LONGEST_REFILL_MS = 600_000
+LOOK_S = 0.4  # how soon people learn that somebody's words are being written
+REPEAT_S = 3.0
 
 
 async def serve(
@@ -61,6 +64,7 @@ async def serve(
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(outbox.run())
+                tasks.create_task(tell_progress(pipeline, signaling))
                 for url in settings.tap_urls:
                     tap = TapClient(url, settings.internal_token, session)
                     tasks.create_task(follow(tap, pipeline, Unheard(heads), outbox))
@@ -112,12 +116,34 @@ class Outbox:
             batch = [await self._queue.get()]
             while not self._queue.empty() and len(batch) < BATCH_LINES:
                 batch.append(self._queue.get_nowait())
+            for span in batch:  # before the lines: a restart goes on after a track's last line and would forget the span
+                if isinstance(span, Span):
+                    await self._signaling.request_refill(span)
             lines = [item for item in batch if isinstance(item, Utterance)]
             if lines:
                 await self._signaling.post_lines(lines)
-            for span in batch:
-                if isinstance(span, Span):
-                    await self._signaling.request_refill(span)
+
+
+async def tell_progress(pipeline: Pipeline, signaling: SignalingClient) -> None:
+    """Tell who is being written and how late captions are: when it changes, and again while it lasts. For ever."""
+    loop = asyncio.get_running_loop()
+    told: dict[str, Progress] = {}
+    told_s = 0.0
+    while True:
+        await asyncio.sleep(LOOK_S)
+        now = {sitting_id: _stepped(progress) for sitting_id, progress in pipeline.progress().items()}
+        over = {sitting_id: Progress(sitting_id) for sitting_id in told.keys() - now.keys()}
+        changed = [progress for sitting_id, progress in (now | over).items() if told.get(sitting_id) != progress]
+        again = list(now.values()) if loop.time() - told_s >= REPEAT_S else []
+        if changed or again:
+            await signaling.tell_progress(again + [progress for progress in changed if progress not in again])
+            told, told_s = now, loop.time() if again else told_s
+
+
+def _stepped(progress: Progress) -> Progress:
+    """In whole seconds, so that a moment that moves on a little is no news."""
+    behind_ms = progress.behind_from_ms
+    return progress if behind_ms is None else replace(progress, behind_from_ms=behind_ms // 1000 * 1000)
 
 
 class Unheard:

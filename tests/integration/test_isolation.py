@@ -38,6 +38,18 @@ async def said(bed: Bed, key: str, text: str, t0_ms: int, t1_ms: int, *, origin:
         return response.status
 
 
+async def writing(bed: Bed, key: str, behind_from_ms: int | None = None, *, lengthened: bool = False) -> None:
+    """The transcripts role says whose words are coming."""
+    told = {
+        "sitting_id": bed.sitting_id, "writing": [f"{bed.ids[key]}-audio"], "behind_from_ms": behind_from_ms, "lengthened": lengthened
+    }  # fmt: skip
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{bed.url}/internal/captions/progress", json={"sittings": [told]}, headers=INTERNAL) as response,
+    ):
+        assert response.status == 200
+
+
 async def upload(browser: Browser, bed: Bed, path: Path, title: str = "借条") -> tuple[int, Any]:
     form = aiohttp.FormData()
     form.add_field("title", title)
@@ -56,6 +68,21 @@ async def now_ms(bed: Bed) -> int:
     _, sitting = await bed.parts.hearings.load(SittingId(bed.sitting_id))
     assert sitting.opened_at is not None
     return int((bed.parts.clock.now() - sitting.opened_at).total_seconds() * 1000)
+
+
+async def test_the_courtroom_learns_how_late_captions_are_and_not_who_speaks_in_isolation(bed: Bed) -> None:
+    judge = await bed.in_session()
+    await bed.joined("witness")
+    now = await now_ms(bed)
+    await writing(bed, "witness", now - 20_000)
+    await writing(bed, "clerk", now - 3_000)
+    await writing(bed, "clerk", now - 3_000, lengthened=True)
+    await until(lambda: len(judge.named("captions.progress")) == 3)
+    far, usual, lengthened = judge.named("captions.progress")
+    assert far["writing"] == []
+    assert 20 <= far["delay_s"] <= 25
+    assert usual["delay_s"] == 0
+    assert 3 <= lengthened["delay_s"] <= 8
 
 
 async def test_an_uncalled_witness_receives_nothing_of_the_courtroom(bed: Bed, tmp_path: Path) -> None:
@@ -77,7 +104,9 @@ async def test_an_uncalled_witness_receives_nothing_of_the_courtroom(bed: Bed, t
         {"type": "quality", "sitting_id": bed.sitting_id, "participant_id": bed.ids["plaintiff"], "level": "poor", "up_loss": 0.1,
          "down_loss": 0.0, "rtt_ms": 40.0, "jitter_ms": 3.0},
     )  # fmt: skip
+    await writing(bed, "plaintiff")
     await until(lambda: judge.named("speaking.changed") and judge.named("quality.measured"))
+    await until(lambda: judge.named("captions.progress") == [{"writing": [bed.ids["plaintiff"]], "delay_s": 0}])
     await until(lambda: any(event["caption"]["kind"] == "speech" for event in judge.named("caption.added")))
 
     assert {name for name, _ in witness.events} == {"sitting.updated"}

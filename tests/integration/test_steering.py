@@ -200,7 +200,7 @@ async def test_internal_doors_are_locked(bed: Bed) -> None:
     async with aiohttp.ClientSession(bed.url) as session:
         for method, path in (
             ("POST", "/internal/media/reports"), ("POST", "/internal/utterances"), ("GET", "/internal/utterances/heads"),
-            ("POST", "/internal/jobs"), ("GET", "/metrics"),
+            ("POST", "/internal/jobs"), ("POST", "/internal/captions/progress"), ("GET", "/metrics"),
         ):  # fmt: skip
             async with session.request(method, path, json={}, headers={"Authorization": "Bearer wrong"}) as response:
                 assert (response.status, (await response.json())["code"]) == (401, "bad_internal_token")

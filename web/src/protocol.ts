@@ -462,6 +462,12 @@ export interface CaptionAdded {
   caption: CaptionView
 }
 
+/** Speech that is heard and not written yet; always the whole, sent again every few seconds while it lasts. */
+export interface CaptionsProgress {
+  writing: string[]
+  delay_s: number
+}
+
 export interface SpeakingChanged {
   participant_id: string
   speaking: boolean
@@ -941,6 +947,7 @@ export interface ClientToServerEvents {
 export interface ServerToClientEvents {
   "sitting.updated": (event: SittingUpdated) => void
   "caption.added": (event: CaptionAdded) => void
+  "captions.progress": (event: CaptionsProgress) => void
   "speaking.changed": (event: SpeakingChanged) => void
   "quality.measured": (event: QualityMeasured) => void
   "media.offered": (event: MediaOffered) => void

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { addCaption, EMPTY, reduce } from "@/court/state";
+import { addCaption, currentProgress, EMPTY, PROGRESS_LASTS_MS, reduce } from "@/court/state";
 
 import { caption, person, sitting } from "./samples";
 
@@ -43,6 +43,21 @@ describe("reduce", () => {
     const joined = (captions: ReturnType<typeof caption>[]) => ({ type: "joined" as const, joined: { sitting: sitting({}), captions, ice_servers: [], relay_only: false }, atMs: 0 });
     const state = reduce(reduce(EMPTY, joined([caption("a", 1_000), caption("b", 2_000)])), joined([caption("b", 2_000), caption("c", 3_000)]));
     expect(state.captions.map((c) => c.id)).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("what is being written", () => {
+  it("replaces what was told before as a whole", () => {
+    const told = (writing: string[], delay_s = 0, atMs = 0) => ({ type: "captions.progress" as const, writing, delay_s, atMs });
+    const state = reduce(reduce(EMPTY, told(["p_a", "p_b"], 7)), told(["p_b"], 0, 500));
+    expect(state.progress).toEqual({ writing: ["p_b"], delayS: 0, atMs: 500 });
+  });
+
+  it("is over when the server has been silent about it", () => {
+    const progress = { writing: ["p_a"], delayS: 0, atMs: 1_000 };
+    expect(currentProgress(progress, 1_000 + PROGRESS_LASTS_MS - 1)).toBe(progress);
+    expect(currentProgress(progress, 1_000 + PROGRESS_LASTS_MS)).toBeNull();
+    expect(currentProgress(null, 0)).toBeNull();
   });
 });
 

@@ -156,6 +156,8 @@ export class Seat {
         return this.dispatch({ type: name, sitting: body.sitting, atMs: Date.now() });
       case "caption.added":
         return this.dispatch({ type: name, caption: body.caption });
+      case "captions.progress":
+        return this.dispatch({ type: name, ...body, atMs: Date.now() });
       case "speaking.changed":
         return this.dispatch({ type: name, ...body });
       case "quality.measured":

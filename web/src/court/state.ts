@@ -5,11 +5,21 @@ import type { ConnectionPhase } from "./connection";
 
 export type MediaPhase = "off" | "connecting" | "connected" | "reconnecting";
 
+/** Speech that is heard and not written yet, as last told. */
+export interface CaptionProgress {
+  writing: readonly string[];
+  delayS: number;
+  atMs: number;
+}
+
+export const PROGRESS_LASTS_MS = 10_000; // told again every few seconds while it lasts
+
 export interface CourtState {
   phase: ConnectionPhase;
   error: WireError | null;
   sitting: SittingView | null;
   captions: readonly CaptionView[];
+  progress: CaptionProgress | null;
   speaking: ReadonlySet<string>;
   lastSpeaker: string | null;
   quality: Readonly<Record<string, QualityMeasured>>;
@@ -27,6 +37,7 @@ export const EMPTY: CourtState = {
   error: null,
   sitting: null,
   captions: [],
+  progress: null,
   speaking: new Set(),
   lastSpeaker: null,
   quality: {},
@@ -41,6 +52,7 @@ export type CourtEvent =
   | { type: "joined"; joined: Joined; atMs: number }
   | { type: "sitting.updated"; sitting: SittingView; atMs: number }
   | { type: "caption.added"; caption: CaptionView }
+  | { type: "captions.progress"; writing: readonly string[]; delay_s: number; atMs: number }
   | { type: "speaking.changed"; participant_id: string; speaking: boolean }
   | { type: "quality.measured"; quality: QualityMeasured }
   | { type: "media.layers"; layers: readonly LayerView[] }
@@ -81,6 +93,11 @@ function withSpeaking(state: CourtState, id: string, on: boolean): CourtState {
   return { ...state, speaking, lastSpeaker: on ? id : state.lastSpeaker };
 }
 
+/** What of the progress still holds; nothing once the server has been silent about it. */
+export function currentProgress(progress: CaptionProgress | null, nowMs: number): CaptionProgress | null {
+  return progress && nowMs - progress.atMs < PROGRESS_LASTS_MS ? progress : null;
+}
+
 export function reduce(state: CourtState, event: CourtEvent): CourtState {
   switch (event.type) {
     case "connection":
@@ -91,6 +108,8 @@ export function reduce(state: CourtState, event: CourtEvent): CourtState {
       return withSitting(state, event.sitting, event.atMs);
     case "caption.added":
       return { ...state, captions: addCaption(state.captions, event.caption) };
+    case "captions.progress":
+      return { ...state, progress: { writing: event.writing, delayS: event.delay_s, atMs: event.atMs } };
     case "speaking.changed":
       return withSpeaking(state, event.participant_id, event.speaking);
     case "media.layers":

@@ -145,6 +145,11 @@ export const courtroom = {
     note: "书记员记",
     you: "您",
     refill: "补识别",
+    talking: "正在说话，文字随后显示",
+    writing: "正在转写文字",
+    andOthers: "等 {n} 人",
+    late: "字幕延迟约 {n} 秒",
+    lateSaid: "字幕有延迟，发言不会遗漏",
   },
   note: { label: "书记员记一行", placeholder: "记一行，按回车", send: "记入" },
   hands: {
