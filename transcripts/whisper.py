@@ -51,7 +51,7 @@ class WhisperRecognizer:
         terms: tuple[str, ...] = (), device: str = "cpu", compute: str = "int8", guided: bool = True,
         shared: WhisperRecognizer | None = None,
     ) -> None:  # fmt: skip
-        self._model = shared._model if shared is not None else WhisperModel(  # noqa: SLF001  one of us
+        self._model: WhisperModel = shared._model if shared is not None else WhisperModel(  # noqa: SLF001  one of us
             str(Path(files.path)), device=device, compute_type=compute, cpu_threads=threads, num_workers=workers
         )  # fmt: skip
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=True, task="transcribe", language="zh")
