@@ -1,0 +1,31 @@
+"""The word lists that travel with the program: legal words by cause of action, and how common Chinese words are."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+COUNTED_WORDS = (
+    60_101_967  # running words behind common_words.tsv: jieba's dictionary (MIT licence), words seen 100 times or more
+)
+
+
+@cache
+def legal_table() -> Mapping[str, tuple[str, ...]]:
+    """Legal words by cause of action (案由); "*": those of every hearing."""
+    table: dict[str, list[str]] = json.loads(_read("causes.json"))
+    return {cause: tuple(words) for cause, words in table.items()}
+
+
+@cache
+def word_costs() -> Mapping[str, float]:
+    """What each common word costs in nats: −ln of its share of running text. A word that is not there is rare."""
+    rows = (line.split("\t") for line in _read("common_words.tsv").splitlines())
+    return {word: math.log(COUNTED_WORDS / int(count)) for word, count in rows}
+
+
+def _read(name: str) -> str:
+    return (files("transcripts") / "lists" / name).read_text(encoding="utf-8")
