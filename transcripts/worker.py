@@ -13,6 +13,7 @@ from hearing.timeline import Clock
 from storage.database import Database
 from storage.objects import ObjectStore
 from storage.queue import SleepingWake, Wake
+from transcripts.engines import prepare
 from transcripts.lines import LineMaker
 from transcripts.model import Utterance
 from transcripts.pipeline import Pipeline
@@ -24,12 +25,9 @@ from transcripts.signaling_client import SignalingClient
 from transcripts.tap_client import TapClient
 from transcripts.tap_message import Hello, Overflow, Span, TapPacket
 from transcripts.vad import VoiceNetwork
-from transcripts.weights import prepare
-from transcripts.whisper import WhisperRecognizer
 
 log = structlog.get_logger(__name__)
 
-PROGRESS_STEP_PERCENT = 15
 BATCH_LINES = 20
 FULL_PAUSE_S = 0.05
 SEAM_MS = 2_000  # a refill reads over so short a hole
@@ -47,7 +45,7 @@ async def serve(
     wake: Wake | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run until cancelled; raises weights.ModelError at start when the model is missing or damaged.
+    """Run until cancelled; raises EngineProblem at start when no captions can be made.
 
     With a store and a database the role also works on `refill` jobs. `ready` is called once captions can be made.
     """
@@ -75,25 +73,8 @@ async def serve(
 
 
 def prepare_engine(settings: TranscriptSettings) -> LineMaker:
-    """Model on disk, in memory and warm; blocks for seconds. Raises weights.ModelError."""
-    files = prepare(settings.data_dir, settings.model_dir, ProgressLog())
-    recognizer = WhisperRecognizer(
-        files, threads=settings.threads, workers=settings.workers, beam=settings.beam, terms=settings.terms
-    )
-    recognizer.warm_up()
-    return LineMaker(recognizer, Simplifier())
-
-
-class ProgressLog:
-    """Says in the log how far the model is prepared, in steps."""
-
-    def __init__(self) -> None:
-        self._next_percent = PROGRESS_STEP_PERCENT
-
-    def __call__(self, percent: int) -> None:
-        if percent >= self._next_percent:
-            self._next_percent = percent // PROGRESS_STEP_PERCENT * PROGRESS_STEP_PERCENT + PROGRESS_STEP_PERCENT
-            log.info(f"正在准备语音识别模型 {percent}%", percent=percent)
+    """The live engine, ready and warm; blocks for seconds. Raises EngineProblem."""
+    return LineMaker(prepare(settings).live, Simplifier())
 
 
 class Outbox:
