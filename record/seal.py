@@ -24,6 +24,7 @@ from record.stamping import Stamper
 from storage.database import Database
 from storage.objects import ObjectExists, ObjectStore, in_class, manifest_key, signature_key
 from storage.queue import RetryLater, enqueue
+from transcripts import versions
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class SealSettings:
     silent_s: float = 600.0  # no segment, no end of a track for so long, though the worker came back: nobody sent anything
     give_up_s: float = 6 * 3600.0  # the spool outlasts a store that is away; then sealed as it is, the rest declared as gaps
     again_s: float = 2.0  # grows to a minute while waiting
+    final_pass: bool = True  # whether a worker is there that reads the recording again
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,8 @@ class Sealer:
                 await enqueue(connection, "verify", {"sitting_id": sitting.id}, sitting.court_id, now)
                 await film_store.ask_for(connection, sitting.id, sitting.court_id, now)
                 await enqueue(connection, "statements", {"sitting_id": sitting.id}, sitting.court_id, now)
+                if self.settings.final_pass:
+                    await versions.ask_for(connection, sitting.id, sitting.court_id, now)
                 if self.stamper:
                     await enqueue(connection, "stamp", {"sitting_id": sitting.id}, sitting.court_id, now)
         _log.info("sitting_sealed", sitting_id=sitting.id, manifest_sha256=sha256, segments=len(material.segments))

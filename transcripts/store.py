@@ -29,6 +29,23 @@ class RecordedSegment:
     t0_ms: int
     t1_ms: int
     object_key: str
+    access: str = "parties"  # class at recording
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTrack:
+    """Everything recorded of one voice, in order."""
+
+    track_id: str
+    segments: tuple[RecordedSegment, ...]
+
+    @property
+    def t0_ms(self) -> int:
+        return self.segments[0].t0_ms
+
+    @property
+    def t1_ms(self) -> int:
+        return self.segments[-1].t1_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +78,20 @@ async def save_utterances(
 
 async def lines(connection: AsyncConnection, sitting_id: SittingId) -> tuple[Line, ...]:
     """The draft of a sitting (机器稿 with the clerk's corrections), in order of time."""
-    return apply(await machine_lines(connection, sitting_id), await _revisions(connection, sitting_id))
+    return apply(await machine_lines(connection, sitting_id), await revisions_of(connection, sitting_id))
 
 
 async def machine_lines(connection: AsyncConnection, sitting_id: SittingId, version: int = 0) -> tuple[Utterance, ...]:
     """What the machine wrote, untouched; version 0 is the live draft."""
     query = select(utterances).where(utterances.c.sitting_id == sitting_id, utterances.c.version == version)
     query = query.order_by(utterances.c.t0_ms, utterances.c.id)
+    return tuple(_utterance(row) for row in (await connection.execute(query)).mappings())
+
+
+async def every_line(connection: AsyncConnection, sitting_id: SittingId) -> tuple[Utterance, ...]:
+    """What the machine wrote in any version, by version."""
+    query = select(utterances).where(utterances.c.sitting_id == sitting_id)
+    query = query.order_by(utterances.c.version, utterances.c.t0_ms, utterances.c.id)
     return tuple(_utterance(row) for row in (await connection.execute(query)).mappings())
 
 
@@ -105,6 +129,17 @@ async def recorded_segments(
     return tuple(RecordedSegment(*row) for row in (await connection.execute(query)))
 
 
+async def recorded_tracks(connection: AsyncConnection, sitting_id: SittingId) -> tuple[RecordedTrack, ...]:
+    """Every voice of a sitting as it was recorded, the tracks in order of their ids."""
+    c = segments.c
+    query = select(c.track_id, c.index, c.t0_ms, c.t1_ms, c.object_key, c.access)
+    query = query.where(c.sitting_id == sitting_id, c.kind == "audio").order_by(c.track_id, c.index)
+    tracks: dict[str, list[RecordedSegment]] = {}
+    for track_id, *fields in await connection.execute(query):
+        tracks.setdefault(track_id, []).append(RecordedSegment(*fields))
+    return tuple(RecordedTrack(track_id, tuple(found)) for track_id, found in tracks.items())
+
+
 async def recorded_until(connection: AsyncConnection, sitting_id: SittingId, track_id: str) -> Recording:
     """How much of a track's recording is in the store."""
     where = segments.c.sitting_id == sitting_id, segments.c.track_id == track_id
@@ -130,7 +165,8 @@ async def _has_line(connection: AsyncConnection, new: Utterance) -> bool:
     return bool(covered_ms * 2 > new.t1_ms - new.t0_ms)
 
 
-async def _revisions(connection: AsyncConnection, sitting_id: SittingId) -> list[Revision]:
+async def revisions_of(connection: AsyncConnection, sitting_id: SittingId) -> list[Revision]:
+    """The corrections of a sitting's lines, in order of time."""
     query = select(revisions).where(revisions.c.sitting_id == sitting_id).order_by(revisions.c.at, revisions.c.id)
     return [_revision(row) for row in (await connection.execute(query)).mappings()]
 

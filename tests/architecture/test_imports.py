@@ -23,6 +23,7 @@ PURE = {
     "media.class_changes", "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.mending", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
     "transcripts.documents", "transcripts.engine_address", "transcripts.tap_message", "transcripts.numbers",
+    "transcripts.bleed", "transcripts.composing", "transcripts.diff",
     "transcripts.vocabulary", "transcripts.replacing", "transcripts.marks", "transcripts.merging",
     "evidence.model", "evidence.integrity",
     "record.access", "record.forms", "record.manifest", "record.links", "record.model", "record.course", "record.gaps", "record.acts", "record.lines", "record.quiet", "record.verify",
