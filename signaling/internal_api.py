@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -20,6 +21,7 @@ from signaling.middleware import same_secret
 from signaling.parts import Parts
 from signaling.reports import Reports, read_report
 from storage.queue import enqueue
+from transcripts.case_data import words_of_sitting
 from transcripts.model import Utterance
 from transcripts.progress import Progress
 
@@ -47,6 +49,7 @@ class InternalApi:
             web.post("/internal/utterances", self._guard(self.utterances)),
             web.get("/internal/utterances/heads", self._guard(self.heads)),
             web.post("/internal/captions/progress", self._guard(self.captions_progress)),
+            web.get("/internal/sittings/{sitting_id}/words", self._guard(self.words)),
             web.post("/internal/jobs", self._guard(self.jobs)),
         ]
 
@@ -101,6 +104,12 @@ class InternalApi:
         for progress in PROGRESS.validate_python((await _json(request)).get("sittings")):
             await self._progress.tell(progress)
         return web.json_response({})
+
+    async def words(self, request: web.Request) -> web.Response:
+        """The vocabulary of the sitting's case (案件词表), from what the court knows of it; empty for an unknown sitting."""
+        async with self._parts.database.read() as connection:
+            found = await words_of_sitting(connection, SittingId(request.match_info["sitting_id"]))
+        return web.json_response(asdict(found))
 
     async def jobs(self, request: web.Request) -> web.Response:
         """A job asked for by another role."""

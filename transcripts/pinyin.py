@@ -15,11 +15,14 @@ SAME, CLOSE, HALF, FAR = 0.0, 1.0, 2.0, 6.0
 """Steps between two syllables: the same; a usual confusion; one of initial and final is another; both are."""
 
 _PARTS = re.compile(r"(zh|ch|sh|[bpmfdtnlgkhjqxrzcsyw])?(.*)")
-_CLOSE_INITIALS = frozenset(frozenset(pair.split("/")) for pair in "zh/z ch/c sh/s n/l r/l h/f zh/j ch/q sh/x".split())
-_CLOSE_FINALS = frozenset(
-    frozenset(pair.split("/"))
-    for pair in "an/ang en/eng in/ing ian/iang uan/uang un/ong eng/ong e/o uo/o ou/o in/en ui/ei iu/ou".split()
-)
+
+
+def _pairs(text: str) -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(pair.split("/")) for pair in text.split())
+
+
+_CLOSE_INITIALS = _pairs("zh/z ch/c sh/s n/l r/l h/f zh/j ch/q sh/x")
+_CLOSE_FINALS = _pairs("an/ang en/eng in/ing ian/iang uan/uang un/ong eng/ong e/o uo/o ou/o in/en ui/ei iu/ou")
 
 Readings = tuple[str, ...]
 """The syllables a character can be read as, without tones; empty for what is not Chinese."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from transcripts.model import Utterance
 from transcripts.progress import Progress
 from transcripts.tap_message import Span
+from transcripts.vocabulary import CaseWords, read_words
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +71,16 @@ class SignalingClient:
                     log.debug("transcripts.progress_not_taken", status=answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             log.debug("transcripts.progress_not_taken", problem=type(error).__name__)
+
+    async def case_words(self, sitting_id: str) -> CaseWords:
+        """The vocabulary of a sitting's case, asked for once: without it speech is written down all the same.
+
+        Raises aiohttp.ClientError, TimeoutError or ValueError.
+        """
+        url = f"{self._base_url}/internal/sittings/{quote(sitting_id, safe='')}/words"
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        async with self._session.get(url, headers=self._headers, timeout=timeout, raise_for_status=True) as answer:
+            return read_words(await answer.json(content_type=None))
 
     async def _ask(self, method: str, path: str, body: object) -> Any:
         pause_s = FIRST_PAUSE_S

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 
 TOKENS = 60  # of the decoder's 223 for what stands before a stretch; court words and the opening sentence need the rest
@@ -113,6 +113,19 @@ def case_words(facts: CaseFacts, table: Mapping[str, Sequence[str]]) -> CaseWord
         added=_once(facts.added),
         legal=legal_words(facts.cause, table),
     )
+
+
+def read_words(data: object) -> CaseWords:
+    """The vocabulary as it travels (asdict of CaseWords as JSON). Raises ValueError; kinds a newer sender adds are left out."""
+    if not isinstance(data, dict):
+        raise ValueError("a vocabulary is an object")  # noqa: TRY004  bad data, not a bad call
+    kinds: dict[str, tuple[str, ...]] = {}
+    for kind in (each.name for each in fields(CaseWords)):
+        words = data.get(kind, [])
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError(f"a vocabulary's {kind} is a list of words")
+        kinds[kind] = _once(words)
+    return CaseWords(**kinds)
 
 
 def short_names(company: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from hearing.timeline import Clock
 from storage.database import Database
 from storage.objects import ObjectStore
 from storage.queue import SleepingWake, Wake
+from transcripts.case_book import CaseBook
 from transcripts.engines import prepare
 from transcripts.lines import LineMaker
 from transcripts.model import Utterance
@@ -53,6 +54,7 @@ async def serve(
     async with aiohttp.ClientSession() as session:
         signaling = SignalingClient(settings.signaling_url, settings.internal_token, session)
         outbox = Outbox(signaling, asyncio.get_running_loop())
+        maker = maker.knowing(CaseBook(signaling.case_words, asyncio.get_running_loop(), clock).words_of)
         pipeline = Pipeline(maker, VoiceNetwork(), clock, outbox, workers=settings.workers)
         heads = await signaling.heads()
         pipeline.skip_before(heads)
