@@ -251,7 +251,7 @@ def _settings(options: argparse.Namespace) -> int:
 
 def _print_settings(settings: Settings) -> None:
 
-    secret = {"database_url", "redis_url", "ice_servers", "turn_secret", "store_a", "store_b"}
+    secret = {"database_url", "redis_url", "ice_servers", "turn_secret", "store_a", "store_b", "speech_key"}
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
         shown = "（已设置，不显示）" if name in secret and value else value

@@ -27,6 +27,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from transcripts.engine_address import read_address
+
 PREFIX = "COURT_"
 ENV_FILE = Path(".env")
 OUTSIDE_THE_PROGRAM = frozenset({"COURT_SPEECH_DIR"})  # read by benchmarks only: the folder of real speech
@@ -196,6 +198,25 @@ class Settings(BaseSettings):
         None, description="Folder of a faster-whisper model. Unset: Whisper base, joined once from the installed packages."
     )
     speech_threads: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Threads of one recognition.")
+    speech_live: str = Field(
+        "",
+        description="Engine of live captions, see “Speech engines”: `whisper:FOLDER?device=cuda&compute=float16&beam=5`, "
+        "`https://asr.court.cn/v1?model=NAME`. Unset: the model of COURT_SPEECH_MODEL_DIR on the CPU, int8.",
+    )
+    speech_final: str = Field(
+        "", description="Engine of the final pass after a sitting, likewise. Unset: as live, with beam 5."
+    )
+    speech_second: str = Field(
+        "",
+        description="Engine of the second opinion in the final pass, likewise, or `sensevoice:FOLDER`, `paraformer:FOLDER`; "
+        "where it hears other words, the line is marked. Unset: none.",
+    )
+    speech_fallback: bool = Field(
+        default=False,
+        description="An endpoint that does not answer at start is replaced by the local model until the next start.",
+    )
+    speech_key: str = Field("", repr=False, description="Key sent to speech endpoints (`Authorization: Bearer`).")
+    speech_key_file: Path | None = Field(None, description="File that holds that key; wins over COURT_SPEECH_KEY.")
     captions: bool = Field(default=True, description="Live captions. Off: no transcripts role, no model is loaded.")
     demo: bool = Field(
         default=True, description="Seed the demo court when the database is empty, and print its sign-ins. Off in production."
@@ -203,7 +224,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level that is logged.")
     log_format: Literal["console", "json"] = Field("console", description="One readable or one JSON line per event.")
 
-    @field_validator("data", "keys", "tls_cert", "tls_key", "speech_model_dir", "tsa_cert")
+    @field_validator("data", "keys", "tls_cert", "tls_key", "speech_model_dir", "speech_key_file", "tsa_cert")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
@@ -223,6 +244,12 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("应以 http:// 或 https:// 开头")
         return value.rstrip("/") if info.field_name == "base_url" else value
+
+    @field_validator("speech_live", "speech_final", "speech_second")
+    @classmethod
+    def _engine_address(cls, value: str) -> str:
+        read_address(value)
+        return value
 
     @field_validator("store_a", "store_b")
     @classmethod
@@ -272,7 +299,10 @@ class Settings(BaseSettings):
             raise ValueError("COURT_TLS_CERT 与 COURT_TLS_KEY 须同时设置")
         if bool(self.tsa_url) != (self.tsa_cert is not None):
             raise ValueError("COURT_TSA_URL 与 COURT_TSA_CERT 须同时设置")
-        files = (("COURT_TLS_CERT", self.tls_cert), ("COURT_TLS_KEY", self.tls_key), ("COURT_TSA_CERT", self.tsa_cert))
+        files = (
+            ("COURT_TLS_CERT", self.tls_cert), ("COURT_TLS_KEY", self.tls_key), ("COURT_TSA_CERT", self.tsa_cert),
+            ("COURT_SPEECH_KEY_FILE", self.speech_key_file),
+        )  # fmt: skip
         for name, path in files:
             if path is not None and not path.is_file():
                 raise ValueError(f"{name} 指向的文件不存在：{path}")
@@ -374,7 +404,7 @@ def _first_problem(error: ValidationError) -> str:
     if not problem["loc"]:
         return f"设置有误：{reason}"
     value = problem.get("input")
-    shown = f"“{value}”" if isinstance(value, str | int) else ""
+    shown = f"“{value}”" if isinstance(value, str | int) and "@" not in str(value) else ""  # before an @ may stand a key
     return f"设置 {environment_name(str(problem['loc'][0]))} 的值{shown}有误：{reason}"
 
 

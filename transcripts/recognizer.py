@@ -24,7 +24,7 @@ UNKNOWN_LOGPROB = math.log(UNKNOWN_P)
 
 
 class EngineProblem(Exception):
-    """An engine cannot be used. `code` is stable (docs/operations.md "Speech engines"), `message` is Chinese: what; what to do."""
+    """An engine cannot be used. `code` is stable (docs/operations.md "Speech engines"), `message` Chinese: what; what to do."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

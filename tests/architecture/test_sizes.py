@@ -13,7 +13,7 @@ PACKAGES = ("hearing", "storage", "media", "transcripts", "evidence", "record", 
 FUNCTION_LINES, FILE_LINES, LINE_LENGTH = 40, 400, 128
 
 LONG_FILES = {
-    "court/settings.py": 420,  # every setting on one page: docs/operations.md is generated from it
+    "court/settings.py": 450,  # every setting on one page: docs/operations.md is generated from it
     "signaling/protocol.py": 800,  # every message of the wire on one page, so that it can be read as the protocol's reference
     "record/verify.py": 950,  # one file by its nature: it travels inside every package and may import nothing of ours
 }

@@ -39,6 +39,8 @@ def test_every_setting_says_what_it_means() -> None:
         ("COURT_DEMO", "perhaps"), ("COURT_LOG_LEVEL", "loud"), ("COURT_ICE_SERVERS", "{"), ("COURT_ICE_SERVERS", '[{"url": "x"}]'),
         ("COURT_BASE_URL", "court.cn"), ("COURT_MEDIA_UDP_PORTS", "9000-8000"), ("COURT_TLS_CERT", "/nowhere.pem"),
         ("COURT_SPEECH_MODEL_DIR", "/nowhere"), ("COURT_TURN_URLS", "https://turn.court.cn"), ("COURT_TURN_TTL_HOURS", "0"),
+        ("COURT_SPEECH_LIVE", "whisper:x?device=tpu"), ("COURT_SPEECH_FINAL", "https://key@asr.court.cn/v1"),
+        ("COURT_SPEECH_SECOND", "sensevoice:"), ("COURT_SPEECH_KEY_FILE", "/nowhere"),
         ("COURT_TURN_URLS", "turn:turn.court.cn:3478"), ("COURT_TURN_SECRET", "alone"), ("COURT_RELAY_ONLY", "true"),
     ],
 )  # fmt: skip
@@ -118,3 +120,19 @@ def test_one_public_address_of_each_family(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv("COURT_MEDIA_PUBLIC_ADDRESS", wrong)
         with pytest.raises(SettingsError, match="COURT_MEDIA_PUBLIC_ADDRESS"):
             load_settings()
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COURT_SPEECH_LIVE", "https://u:north-wind@asr.court.cn/v1")
+    with pytest.raises(SettingsError, match="COURT_SPEECH_LIVE") as refusal:
+        load_settings()
+    assert "north-wind" not in str(refusal.value)
+
+
+def test_the_key_of_a_speech_endpoint_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURT_SPEECH_KEY", "north-wind")
+    assert main(["settings"]) == 0
+    assert "north-wind" not in capsys.readouterr().out
+    assert "north-wind" not in repr(load_settings())
