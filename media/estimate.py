@@ -103,7 +103,7 @@ class DownEstimate:
 
 
 PROBE_SHARE = 0.9  # of the estimate is sent at most while probing: the estimate grows, the queue does not
-MAX_PROBE_BPS = 1_500_000
+MAX_PROBE_BPS, MAX_PROBE_SHARE = 1_500_000, 0.4  # the larger; of what is sent: else one more of many pictures is never proven
 PROBE_MS = 40_000.0  # 8 % a second for so long is twentyfold
 RAMP_PER_S = 1.2  # slowly, so that the limit is met with a short queue
 REST_MS, MAX_REST_MS = 5_000.0, 40_000.0
@@ -141,7 +141,9 @@ class Probe:
             return 0.0
         self._ramp_bps = max(sent_bps, self._ramp_bps, FLOOR_BPS / 2) * RAMP_PER_S ** ((now_ms - self._ramped_ms) / 1000)
         self._ramped_ms = now_ms
-        self._ramp_bps = min(self._ramp_bps, wanted_bps, known * PROBE_SHARE, sent_bps + MAX_PROBE_BPS)
+        self._ramp_bps = min(
+            self._ramp_bps, wanted_bps, known * PROBE_SHARE, sent_bps + max(MAX_PROBE_BPS, sent_bps * MAX_PROBE_SHARE)
+        )
         return max(0.0, self._ramp_bps - sent_bps)
 
     def _rest(self, now_ms: float) -> None:

@@ -313,6 +313,12 @@ def test_a_client_that_says_nothing_gets_everything() -> None:
     assert set(room.layers_at(30).values()) == {"h"}
 
 
+def test_on_a_wide_path_even_the_last_of_many_pictures_is_proven() -> None:
+    """One more of many is more than the smallest probe carries: the probe grows with what is sent."""
+    room = Room([(0, 50e6)], cameras=11).run(150)
+    assert room.layers_at(150) == {f"t{n}": "h" for n in range(11)}
+
+
 def test_a_wide_path_is_found_wide() -> None:
     room = Room([(0, 20e6)], cameras=3).run(90)
     assert set(room.layers_at(90).values()) == {"h"}
