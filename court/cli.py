@@ -14,7 +14,7 @@ from court.settings import Settings, SettingsError, environment_name, load_setti
 OWNER_ONLY = 0o077
 """What is written holds names, voices and faces: on a machine that others use too, it is their owner's alone."""
 
-ROLES = ("signaling", "media", "shipper", "transcripts", "jobs")
+ROLES = ("signaling", "media", "shipper", "transcripts", "jobs", "finals")
 WRONG_USE = 2
 
 

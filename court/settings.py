@@ -217,6 +217,11 @@ class Settings(BaseSettings):
     )
     speech_key: str = Field("", repr=False, description="Key sent to speech endpoints (`Authorization: Bearer`).")
     speech_key_file: Path | None = Field(None, description="File that holds that key; wins over COURT_SPEECH_KEY.")
+    finals: Literal["captions", "separate", "off"] = Field(
+        "captions",
+        description="Who reads the recording of a closed sitting again for the final transcript: the transcripts role, while no "
+        "sitting is in session; `separate`: `court serve --role finals`, best on a machine with a GPU; `off`: nobody.",
+    )
     captions: bool = Field(default=True, description="Live captions. Off: no transcripts role, no model is loaded.")
     demo: bool = Field(
         default=True, description="Seed the demo court when the database is empty, and print its sign-ins. Off in production."
@@ -340,6 +345,11 @@ class Settings(BaseSettings):
         """The two folders or bucket addresses."""
         data = self.data.absolute()
         return self.store_a or str(data / "objects"), self.store_b or str(data.with_name(f"{data.name}-copy"))
+
+    @property
+    def makes_finals(self) -> bool:
+        """Whether somebody is there to make final passes."""
+        return self.finals == "separate" or (self.finals == "captions" and self.captions)
 
     @property
     def media_port_range(self) -> tuple[int, int] | None:

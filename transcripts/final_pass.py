@@ -49,7 +49,7 @@ DISK = "database_away"  # locked, full or away
 ENGINE_AWAY = "engine_away"
 
 _Answer = TypeVar("_Answer")
-WordsOf = Callable[[AsyncConnection, str], Awaitable[CaseWords]]
+WordsOf = Callable[[AsyncConnection, SittingId], Awaitable[CaseWords]]
 
 
 class Turn(Protocol):
@@ -105,7 +105,7 @@ class Stopped(Exception):
     """The worker is told to end; the job goes back to the queue."""
 
 
-async def no_words(_connection: AsyncConnection, _sitting_id: str) -> CaseWords:
+async def no_words(_connection: AsyncConnection, _sitting_id: SittingId) -> CaseWords:
     """No vocabulary of the case."""
     return NO_WORDS
 

@@ -15,6 +15,8 @@ from storage.objects import ObjectStore
 from storage.queue import SleepingWake, Wake
 from transcripts.case_book import CaseBook
 from transcripts.engines import prepare
+from transcripts.final_pass import FinalSettings
+from transcripts.final_worker import CaptionsFirst, final_pass, work_on_finals
 from transcripts.lines import LineMaker
 from transcripts.model import Utterance
 from transcripts.pipeline import Pipeline
@@ -45,16 +47,20 @@ async def serve(
     *,
     wake: Wake | None = None,
     ready: Callable[[], None] = lambda: None,
+    finals: FinalSettings | None = None,
 ) -> None:
     """Run until cancelled; raises EngineProblem at start when no captions can be made.
 
-    With a store and a database the role also works on `refill` jobs. `ready` is called once captions can be made.
+    With a store and a database the role also works on `refill` jobs, with `finals` on `final` jobs, captions first.
+    `ready` is called once captions can be made.
     """
-    maker = await asyncio.to_thread(prepare_engine, settings)
+    engines = await asyncio.to_thread(prepare, settings)
     async with aiohttp.ClientSession() as session:
         signaling = SignalingClient(settings.signaling_url, settings.internal_token, session)
         outbox = Outbox(signaling, asyncio.get_running_loop())
-        maker = maker.knowing(CaseBook(signaling.case_words, asyncio.get_running_loop(), clock).words_of)
+        maker = LineMaker(engines.live, Simplifier()).knowing(
+            CaseBook(signaling.case_words, asyncio.get_running_loop(), clock).words_of
+        )
         pipeline = Pipeline(maker, VoiceNetwork(), clock, outbox, workers=settings.workers)
         heads = await signaling.heads()
         pipeline.skip_before(heads)
@@ -70,13 +76,11 @@ async def serve(
                     tasks.create_task(follow(tap, pipeline, Unheard(heads), outbox))
                 if store is not None and database is not None:
                     tasks.create_task(work_on_refills(Refill(database, store, maker, signaling, clock), wake or SleepingWake()))
+                    if finals is not None:
+                        job = final_pass(engines, database, store, clock, finals, CaptionsFirst(pipeline))
+                        tasks.create_task(work_on_finals(job, wake or SleepingWake()))
         finally:
             await asyncio.to_thread(pipeline.close)
-
-
-def prepare_engine(settings: TranscriptSettings) -> LineMaker:
-    """The live engine, ready and warm; blocks for seconds. Raises EngineProblem."""
-    return LineMaker(prepare(settings).live, Simplifier())
 
 
 class Outbox:

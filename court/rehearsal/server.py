@@ -51,6 +51,7 @@ def environment(folder: Path, port: int) -> dict[str, str]:
         "COURT_KEYS": str(folder / "keys"),
         "COURT_PORT": str(port),
         "COURT_HOST": "127.0.0.1",
+        "COURT_FINALS": "off",  # the report is about the live draft, and the processor is the robots'
     }
     return {**inherited, **own, "COURT_DEMO": "true", "PYTHONUNBUFFERED": "1"}
 

@@ -26,7 +26,8 @@ async def main(settings: Settings) -> None:
     async with shared(settings) as parts, asyncio.TaskGroup() as tasks:
         key, objects = court_key(settings.keys_dir, settings.signature), parts.stores.objects()
         stamper = Stamper(parts.database, objects, time_stamper(parts), parts.clock)
-        work = handlers(parts.database, objects, key, parts.clock, SealSettings(timezone=settings.tz), stamper)
+        sealing = SealSettings(timezone=settings.tz, final_pass=settings.makes_finals)
+        work = handlers(parts.database, objects, key, parts.clock, sealing, stamper)
         work = {**work, REWRAP: Rewrapper(parts.database, parts.stores.keys, parts.clock).rewrap}
         tasks.create_task(watch_running(stamper))
         tasks.create_task(run_worker(parts.database, work, parts.clock, parts.wake))

@@ -44,6 +44,8 @@ def _main_of(role: str, number: int) -> RoleMain:
             from court.roles.transcripts import main
         case "jobs":
             from court.roles.jobs import main
+        case "finals":
+            from court.roles.finals import main
         case _:
             sys.exit(2)  # argparse lets only the names above through
     return main

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from court.roles.places import internal_url, media_urls
 from court.roles.shared import shared
 from court.settings import Settings
+from transcripts.final_pass import FinalSettings
 from transcripts.settings import TranscriptSettings
 from transcripts.worker import serve
 
@@ -23,26 +26,34 @@ async def main(settings: Settings) -> None:
     async with shared(settings) as parts:
         (settings.data / "run" / "captions-ready").unlink(missing_ok=True)
         await serve(
-            TranscriptSettings(
-                tap_urls=media_urls(settings),
-                signaling_url=internal_url(settings),
-                internal_token=parts.token,
-                data_dir=settings.data,
-                model_dir=settings.speech_model_dir,
-                threads=settings.speech_threads,
-                live=settings.speech_live,
-                final=settings.speech_final,
-                second=settings.speech_second,
-                fallback=settings.speech_fallback,
-                http_key=settings.speech_key,
-                http_key_file=settings.speech_key_file,
-                terms=COURT_WORDS,
+            replace(
+                speech_settings(settings, parts.token), tap_urls=media_urls(settings), signaling_url=internal_url(settings)
             ),
             parts.clock,
             parts.stores.objects(copies=1),
             parts.database,
             ready=lambda: _ready(settings),
+            finals=FinalSettings() if settings.finals == "captions" else None,
         )
+
+
+def speech_settings(settings: Settings, token: str) -> TranscriptSettings:
+    """What every process that recognises speech is told; where to listen and whom to tell is the caller's."""
+    return TranscriptSettings(
+        tap_urls=(),
+        signaling_url="",
+        internal_token=token,
+        data_dir=settings.data,
+        model_dir=settings.speech_model_dir,
+        threads=settings.speech_threads,
+        live=settings.speech_live,
+        final=settings.speech_final,
+        second=settings.speech_second,
+        fallback=settings.speech_fallback,
+        http_key=settings.speech_key,
+        http_key_file=settings.speech_key_file,
+        terms=COURT_WORDS,
+    )
 
 
 def _ready(settings: Settings) -> None:

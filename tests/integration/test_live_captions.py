@@ -18,7 +18,7 @@ from storage.clock import SystemClock
 from tests.simulated_tap import SimulatedTap, SpokenLine, by_turns, encode, loan_lines
 from transcripts import worker
 from transcripts.cer import Errors, compare
-from transcripts.lines import LineMaker
+from transcripts.engines import Engines, prepare
 from transcripts.script import Simplifier
 from transcripts.settings import TranscriptSettings
 from transcripts.tap_message import TapPacket
@@ -29,15 +29,15 @@ Spoken = tuple[SpokenLine, str, int, int]
 
 
 @pytest.fixture(scope="module")
-def maker(tmp_path_factory: pytest.TempPathFactory) -> LineMaker:
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Engines:
     """The real engine, loaded once for all tests of this file."""
     settings = TranscriptSettings(("",), "", "secret", tmp_path_factory.mktemp("data"))
-    return worker.prepare_engine(settings)
+    return prepare(settings)
 
 
 @pytest.fixture(autouse=True)
-def one_engine(maker: LineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "prepare_engine", lambda _settings: maker)
+def one_engine(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "prepare", lambda _settings: engines)
 
 
 @dataclass
