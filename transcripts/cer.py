@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from transcripts.chinese import cardinal, digit_by_digit
+from transcripts.merging import align
 
 MOST_DIGITS = 16
 _DIGITS = re.compile(r"\d+")
@@ -38,6 +39,23 @@ def compare(reference: str, hypothesis: str, simplify: Callable[[str], str]) -> 
     written = _plain(hypothesis, simplify)
     edits = min(distance(said, reading) for reading in _readings(written, said))
     return Errors(edits, len(said))
+
+
+def spread(references: Sequence[str], hypothesis: str, simplify: Callable[[str], str]) -> list[Errors]:
+    """The edits of one joint hypothesis shared out to what was said one after the other: where its lines begin is not asked.
+
+    A letter too many counts for the reference in which it stands, at a seam for the one before it.
+    """
+    said = [_letters(_read_out(_plain(reference, simplify), digit_by_digit)) for reference in references]
+    owners = [number for number, letters in enumerate(said) for _ in letters]
+    edits = [0] * len(said)
+    joint = "".join(said)
+    written = min(_readings(_plain(hypothesis, simplify), joint), key=lambda reading: distance(joint, reading))
+    owner = 0
+    for place, other in align(joint, written):
+        owner = owner if place is None else owners[place]
+        edits[owner] += place is None or other is None or joint[place] != written[other]
+    return [Errors(wrong, len(letters)) for wrong, letters in zip(edits, said, strict=True)]
 
 
 def distance(one: str, other: str) -> int:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from transcripts.guards import LEAST_VOICE_MS, is_loop
 from transcripts.listening import Cut
-from transcripts.packing import Pack, pack
+from transcripts.packing import LONGEST_MS, Pack, pack
 from transcripts.recognizer import HeardWord, Recognition, Recognizer
 from transcripts.windows import CutRule
 
@@ -27,28 +27,27 @@ class Terms(Protocol):
 
 
 def read_track(
-    recogniser: Recognizer, cuts: Iterable[Cut], words: Terms, progress: Progress
+    recogniser: Recognizer, cuts: Iterable[Cut], words: Terms, progress: Progress, *, longest_ms: int = LONGEST_MS
 ) -> Iterator[tuple[Cut, Recognition]]:
     """Each stretch in its order with what was heard in it; its words stand on the record clock, within the stretch.
 
     The concatenated words are the text. Blocking; as slow as the engine. An engine without word times reads each stretch alone.
     """
-    for joint in pack(cuts):
+    for joint in pack(cuts, longest_ms):
         yield from zip(joint.cuts, read_pack(recogniser, joint, words.terms), strict=True)
         progress(joint.cuts[-1].t1_ms)
 
 
 def read_pack(recogniser: Recognizer, joint: Pack, terms: tuple[str, ...]) -> list[Recognition]:
     """What was heard in each stretch of a pack; alone again where the joint reading looped or passed over a voice."""
+    if len(joint.cuts) == 1:
+        return [_alone(recogniser, joint.cuts[0], terms)]
     answer = recogniser.recognise(joint.samples, terms=terms, words=True)
-    if len(joint.cuts) > 1 and (is_loop(answer.text) or (answer.text and not answer.words)):
+    if is_loop(answer.text) or (answer.text and not answer.words):
         return [_alone(recogniser, cut, terms) for cut in joint.cuts]
-    shares = joint.share_out(answer.words)
     return [
-        _alone(recogniser, cut, terms)
-        if not share and len(joint.cuts) > 1 and cut.voiced_ms >= LEAST_VOICE_MS
-        else _recognition(share, answer)
-        for cut, share in zip(joint.cuts, shares, strict=True)
+        _recognition(share, answer) if share or cut.voiced_ms < LEAST_VOICE_MS else _alone(recogniser, cut, terms)
+        for cut, share in zip(joint.cuts, joint.share_out(answer.words), strict=True)
     ]
 
 

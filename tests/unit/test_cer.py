@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transcripts.cer import Errors, compare, distance
+from transcripts.cer import Errors, compare, distance, spread
 
 
 def as_is(text: str) -> str:
@@ -51,3 +51,9 @@ def test_distance_counts_all_three_kinds_of_edit() -> None:
     assert distance("abc", "axcd") == 2
     assert distance("", "ab") == 2
     assert distance("ab", "b") == 1
+
+
+def test_edits_of_a_joint_hypothesis_go_to_the_words_they_spoil() -> None:
+    said = ["没有异议。", "借款十二万元", "同意调解"]
+    assert spread(said, "没有意义借款12万元嗯同意", as_is) == [Errors(2, 4), Errors(1, 6), Errors(2, 4)]
+    assert sum(spread(said, "", as_is), Errors(0, 0)) == compare("".join(said), "", as_is)
