@@ -141,13 +141,18 @@ class _Era:
 
 
 class TrackClock:
-    """The server's time of one stream's RTP timestamps."""
+    """The server's time of one stream's RTP timestamps.
 
-    __slots__ = ("_doubts", "_eras", "_sender", "_ticks_per_ms", "_watch")
+    `presumed_apart_ms`: what `apart_ms` of the same person's connection before has been. Until a report tells, a picture
+    that is on its way for longer than the sound would stand too late without it.
+    """
 
-    def __init__(self, rate_hz: int, sender: SenderClock) -> None:
+    __slots__ = ("_doubts", "_eras", "_presumed_apart_ms", "_sender", "_ticks_per_ms", "_watch")
+
+    def __init__(self, rate_hz: int, sender: SenderClock, presumed_apart_ms: float = 0.0) -> None:
         self._ticks_per_ms = rate_hz / 1000.0
         self._sender = sender
+        self._presumed_apart_ms = presumed_apart_ms
         self._eras: list[_Era] = []
         self._watch = LagWatch()
         self._doubts = 0
@@ -232,8 +237,16 @@ class TrackClock:
         old = era.report is not None and arrival_ms - era.report[3] > REPORT_LIFE_MS
         if estimate is None or old or not -MAX_BEHIND_MS < estimate - arrival_ms < MAX_AHEAD_MS:
             by_arrival = era.by_arrival(timestamp)
-            estimate = arrival_ms if by_arrival is None else by_arrival + (era.apart_ms or 0.0)
+            estimate = arrival_ms if by_arrival is None else by_arrival + self._apart_ms_in(era)
         return min(estimate, arrival_ms)
+
+    @property
+    def apart_ms(self) -> float:
+        """How much earlier than by the arrivals the reports place the stream; what was presumed, before the first report."""
+        return self._apart_ms_in(self._eras[-1]) if self._eras else self._presumed_apart_ms
+
+    def _apart_ms_in(self, era: _Era) -> float:
+        return self._presumed_apart_ms if era.apart_ms is None else era.apart_ms
 
     def _era_of(self, timestamp: int, arrival_ms: float) -> _Era | None:
         for era in reversed(self._eras[1:]):

@@ -143,7 +143,7 @@ class Track:
             return
         if layer.sender is not self._clock_sender:
             self._clock_sender = layer.sender
-            self.clock = TrackClock(CLOCK_RATES_HZ[self.kind], layer.sender)
+            self.clock = TrackClock(CLOCK_RATES_HZ[self.kind], layer.sender, self.clock.apart_ms)
         self.clock.begin(timestamp, arrival_ms)
         if layer.report is not None:
             self.clock.tie(layer.report[0], rendition.out_timestamp(layer.report[1]), arrival_ms)

@@ -52,3 +52,30 @@ def test_a_report_that_contradicts_the_arrival_is_not_believed() -> None:
     clock.on_packet(0, 10_000.0)
     clock.on_report(1_000.0, 48_000 * 3_600, 10_000.0)  # claims that timestamp 0 was an hour ago
     assert clock.server_ms(960, 10_020.0) == pytest.approx(10_020.0)
+
+
+def test_a_picture_of_someone_who_is_back_is_in_its_place_before_the_first_report() -> None:
+    """Its way is 150 ms longer than that of the sound, which only a report tells; until then, what it was last time counts."""
+    before = TrackClock(90_000, sender := SenderClock())
+    picture_of(before, sender, way_ms=180.0, reported=True)
+    assert before.apart_ms == pytest.approx(-150.0)
+    assert picture_of(TrackClock(90_000, SenderClock()), SenderClock(), way_ms=180.0, reported=False) == pytest.approx(180.0)
+    back = TrackClock(90_000, sender := SenderClock(), before.apart_ms)
+    assert picture_of(back, sender, way_ms=182.0, reported=False) == pytest.approx(32.0)
+
+
+def test_what_was_presumed_of_someone_who_is_back_yields_to_the_first_report() -> None:
+    clock = TrackClock(90_000, sender := SenderClock(), presumed_apart_ms=-900.0)
+    assert picture_of(clock, sender, way_ms=40.0, reported=True) == pytest.approx(30.0)
+    assert clock.apart_ms == pytest.approx(-10.0)
+
+
+def picture_of(clock: TrackClock, sender: SenderClock, *, way_ms: float, reported: bool) -> float:
+    """Five seconds of pictures whose reports (of sound, too) take 30 ms: how late the last picture is placed."""
+    for n in range(50):
+        shown_ms = 2_000_000.0 + n * 100.0
+        clock.on_packet(n * 9_000, shown_ms + way_ms)
+        if reported and n % 10 == 5:
+            sender.on_report(5e11 + shown_ms, shown_ms + 30.0)
+            clock.on_report(5e11 + shown_ms, n * 9_000, shown_ms + 30.0)
+    return clock.server_ms(49 * 9_000, 2_004_900.0 + way_ms) - 2_004_900.0

@@ -423,6 +423,25 @@ def test_a_source_that_comes_back_goes_on_with_a_keyframe() -> None:
     assert timestamp_of(bob.got[-1]) - timestamp_of(bob.got[9]) & 0xFFFFFFFF == pytest.approx(7 * 40 * 90 + 270_000, abs=9_000)
 
 
+def test_the_recorders_time_of_someone_who_is_back_needs_no_report() -> None:
+    """Their picture is 150 ms longer on its way than their sound, as it was before."""
+    stage = Stage([SINGLE])
+    stage.sender.on_report(stage.now_ms + 5_150, stage.now_ms)  # of the sound
+    stage.run(30)
+    assert placed_ms(stage) == pytest.approx(-150.0, abs=1)
+    stage.track.shut()
+    stage.now_ms += 3_000
+    stage.encoders = {SINGLE: Encoder(stage.track, SINGLE, SenderClock(), (500, 9_000, 50, 3))}
+    stage.run(5, reports=False)
+    assert placed_ms(stage) == pytest.approx(-150.0, abs=1)
+
+
+def placed_ms(stage: Stage) -> float:
+    """Where the recorder's newest packet stands, against its arrival."""
+    arrival_ms = stage.now_ms - FRAME_MS
+    return stage.track.clock.server_ms(timestamp_of(stage.listener.got[-1]), arrival_ms) - arrival_ms
+
+
 def test_a_stranger_to_layers_is_sent_what_there_is() -> None:
     stage = Stage([SINGLE])
     (bob, carol) = stage.join("b", "c")
