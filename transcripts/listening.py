@@ -50,6 +50,11 @@ class Listener:
         """Voice in the stretch that is being said; 0 in silence."""
         return self._cutter.voiced_ms
 
+    @property
+    def needed_from_ms(self) -> int:
+        """Record time before which nothing is needed any more: all earlier speech has been given."""
+        return self._time_of(max(self._first, self._cutter.needed_from_ms * SAMPLES_PER_MS)) if self._anchors else 0
+
     def hear(self, block: Block, rule: CutRule) -> list[Cut]:
         """Take the next sound; gives the stretches that end in it."""
         cuts = [] if block.joined else self.finish()

@@ -18,7 +18,8 @@ from transcripts.lines import LineMaker
 from transcripts.listening import Cut, Listener
 from transcripts.model import Utterance
 from transcripts.progress import Progress, progress
-from transcripts.tap_message import Span, TapPacket
+from transcripts.recognizer import EngineAway
+from transcripts.tap_message import PACKET_MS, Span, TapPacket
 from transcripts.vad import VoiceNetwork
 from transcripts.waiting import Task, WaitingRoom
 from transcripts.windows import USUAL, CutRule, rule_for
@@ -124,7 +125,7 @@ class Pipeline:
             except queue.Empty:
                 packet = None
             if packet is not None:
-                self._hear(packet)
+                self._hear_safely(packet)
             if self._clock.monotonic() - looked_s >= LOOK_S:
                 looked_s = self._clock.monotonic()
                 self._choose_rule()
@@ -132,14 +133,25 @@ class Pipeline:
                 if packet is None or self._inbox.empty():
                     self._finish_quiet(looked_s)
 
+    def _hear_safely(self, packet: TapPacket) -> None:
+        """One track's trouble must not make the court deaf: its stretch is read again from the recording, the rest goes on."""
+        try:
+            self._hear(packet)
+        except Exception:
+            log.exception("transcripts.listening_failed", sitting_id=packet.sitting_id, track_id=packet.track_id)
+            track = self._tracks.pop((packet.sitting_id, packet.track_id), None)
+            begun_ms = packet.t_ms if track is None else min(packet.t_ms, track.listener.needed_from_ms)
+            self._outlet.lost(Span(packet.sitting_id, packet.track_id, begun_ms, packet.t_ms + PACKET_MS))
+
     def _hear(self, packet: TapPacket) -> None:
         if packet.t_ms < self._heads.get(packet.track_id, packet.t_ms):
             return
         key = packet.sitting_id, packet.track_id
         if packet.end:
-            ended = self._tracks.pop(key, None)
+            ended = self._tracks.get(key)
             if ended is not None:
                 self._queue(key, ended.listener.finish())
+                self._forget(key)
             return
         track = self._tracks.get(key)
         if track is None:
@@ -151,7 +163,10 @@ class Pipeline:
     def _note_talking(self) -> None:
         """What progress() says, for another thread to read: replaced as a whole, never changed."""
         self._talking = frozenset(key for key, track in self._tracks.items() if track.listener.voiced_ms >= TALKING_MS)
-        self._heard_until_ms = {key[0]: track.heard_until_ms for key, track in self._tracks.items()}
+        until_ms: dict[str, int] = {}
+        for (sitting_id, _), track in self._tracks.items():
+            until_ms[sitting_id] = max(until_ms.get(sitting_id, track.heard_until_ms), track.heard_until_ms)
+        self._heard_until_ms = until_ms
 
     def _finish_quiet(self, now_s: float) -> None:
         """A muted microphone sends nothing, not even silence: its last words must not wait for the next packet."""
@@ -160,7 +175,12 @@ class Pipeline:
             if track.listener.speaking and quiet_s > QUIET_S:
                 self._queue(key, track.listener.finish())
             if quiet_s > GONE_S:
-                del self._tracks[key]
+                self._forget(key)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        bad = self._tracks.pop(key).decoder.undecodable
+        if bad:
+            log.warning("transcripts.packets_undecodable", sitting_id=key[0], track_id=key[1], packets=bad)
 
     def _queue(self, key: tuple[str, str], cuts: list[Cut]) -> None:
         for cut in cuts:
@@ -180,13 +200,20 @@ class Pipeline:
 
     def _recognise(self) -> None:
         while (task := self._waiting.take()) is not None:
+            where = {"sitting_id": task.sitting_id, "track_id": task.track_id, "t0_ms": task.cut.t0_ms}
             try:
                 line = self._maker.make(task.sitting_id, task.track_id, task.cut, "live")
+            except EngineAway as problem:  # it will be read from the recording once the engine is back
+                log.warning("transcripts.engine_away", code=problem.code, **where)
+                self._lose(task)
             except Exception:  # whatever the engine raises: the recording still has the words
-                log.exception("transcripts.recognition_failed", sitting_id=task.sitting_id, track_id=task.track_id)
-                self._outlet.lost(Span(task.sitting_id, task.track_id, task.cut.t0_ms, task.cut.t1_ms))
+                log.exception("transcripts.recognition_failed", **where)
+                self._lose(task)
             else:
                 if line is not None:
                     self._outlet.line(line)
             finally:
                 self._waiting.done(task)
+
+    def _lose(self, task: Task) -> None:
+        self._outlet.lost(Span(task.sitting_id, task.track_id, task.cut.t0_ms, task.cut.t1_ms))

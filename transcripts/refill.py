@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +13,12 @@ import structlog
 from hearing.model import SittingId
 from hearing.timeline import Clock
 from storage.database import Database
-from storage.objects import ObjectStore
+from storage.objects import ObjectStore, StoreUnavailable
 from storage.queue import RetryLater, Wake, run_worker
 from transcripts.audio import Block, read_file
 from transcripts.lines import LineMaker
 from transcripts.listening import Cut, Listener
-from transcripts.model import Utterance
+from transcripts.recognizer import EngineAway
 from transcripts.signaling_client import SignalingClient
 from transcripts.store import RecordedSegment, recorded_segments, recorded_until
 from transcripts.tap_message import Span
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 KIND = "refill"
 AGAIN_S = 10.0
+AWAY_S = 30.0  # until a store or an engine that is away is asked again: the speech is not given up, however long it takes
 PATIENCE = timedelta(hours=1)  # after the sitting closed; what the shipper has not brought by then needs a person
 SEAM_MS = 60  # segments of one track that follow each other so closely are one sound
 
@@ -52,14 +53,32 @@ class Refill:
         self.clock = clock
 
     async def handle(self, payload: Mapping[str, Any]) -> None:
-        """Job handler; raises RetryLater until the recording of the span is in the store."""
+        """Job handler; raises RetryLater until the recording of the span is in the store, store and engine are there."""
         span = Span(str(payload["sitting_id"]), str(payload["track_id"]), int(payload["t0_ms"]), int(payload["t1_ms"]))
-        found = await self._segments(span)
-        sound = [(segment, await self._store.get(segment.object_key)) for segment in found]
-        lines = await asyncio.to_thread(lambda: list(self._read(span, sound)))
-        for line in lines:
-            await self._signaling.post_lines([line])
-        log.info("transcripts.refilled", sitting_id=span.sitting_id, track_id=span.track_id, t0_ms=span.t0_ms, lines=len(lines))
+        where = {"sitting_id": span.sitting_id, "track_id": span.track_id, "t0_ms": span.t0_ms}
+        ear, lines = _Ear(span), 0
+        try:
+            for segment in await self._segments(span):  # one at a time: a span may be hours long
+                data = await self._store.get(segment.object_key)
+                lines += await self._write(span, await asyncio.to_thread(ear.hear, segment, data))
+            lines += await self._write(span, ear.finish())
+        except StoreUnavailable as problem:
+            log.warning("transcripts.refill_waits", reason=problem.code, retry_s=AWAY_S, **where)
+            raise RetryLater(AWAY_S, "the store that holds the recording is away") from problem
+        except EngineAway as problem:
+            log.warning("transcripts.refill_waits", reason=problem.code, retry_s=AWAY_S, **where)
+            raise RetryLater(AWAY_S, "the speech engine is away") from problem
+        log.info("transcripts.refilled", lines=lines, **where)
+
+    async def _write(self, span: Span, cuts: Iterable[Cut]) -> int:
+        """Recognise and post; how many lines came of it."""
+        posted = 0
+        for cut in cuts:
+            line = await asyncio.to_thread(self._maker.make, span.sitting_id, span.track_id, cut, "refill")
+            if line is not None:
+                await self._signaling.post_lines([line])
+                posted += 1
+        return posted
 
     async def _segments(self, span: Span) -> tuple[RecordedSegment, ...]:
         sitting_id = SittingId(span.sitting_id)
@@ -73,32 +92,35 @@ class Refill:
                 raise RetryLater(AGAIN_S, "the recording of the span is not stored yet")
             return await recorded_segments(connection, sitting_id, span.track_id, span.t0_ms, span.t1_ms)
 
-    def _read(self, span: Span, sound: list[tuple[RecordedSegment, bytes]]) -> Iterator[Utterance]:
-        for cut in _cuts(span, sound):
-            line = self._maker.make(span.sitting_id, span.track_id, cut, "refill")
-            if line is not None:
-                yield line
-
 
 async def work_on_refills(refill: Refill, wake: Wake) -> None:
     """Take `refill` jobs for ever."""
     await run_worker(refill.database, {KIND: refill.handle}, refill.clock, wake)
 
 
-def _cuts(span: Span, sound: list[tuple[RecordedSegment, bytes]]) -> Iterator[Cut]:
-    """Stretches of speech that begin within the span."""
-    listener = Listener(VoiceNetwork())
-    end_ms: int | None = None
-    cuts: list[Cut] = []
-    for segment, data in sound:
+class _Ear:
+    """Listens to the segments of a span in their order; keeps no more of them than the words being said."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self._listener = Listener(VoiceNetwork())
+        self._end_ms: int | None = None
+
+    def hear(self, segment: RecordedSegment, data: bytes) -> list[Cut]:
+        """The stretches of speech that begin within the span and end in this segment; an unreadable segment is passed over."""
         try:
             samples = read_file(data)
         except av.FFmpegError:
-            where = {"sitting_id": span.sitting_id, "track_id": span.track_id, "index": segment.index}
+            where = {"sitting_id": self._span.sitting_id, "track_id": self._span.track_id, "index": segment.index}
             log.exception("transcripts.segment_unreadable", **where)
-            continue
-        joined = end_ms is not None and abs(segment.t0_ms - end_ms) <= SEAM_MS
-        cuts += listener.hear(Block(segment.t0_ms, samples, joined=joined), USUAL)
-        end_ms = segment.t1_ms
-    cuts += listener.finish()
-    return (cut for cut in cuts if span.t0_ms <= cut.t0_ms < span.t1_ms)
+            return []
+        joined = self._end_ms is not None and abs(segment.t0_ms - self._end_ms) <= SEAM_MS
+        self._end_ms = segment.t1_ms
+        return self._inside(self._listener.hear(Block(segment.t0_ms, samples, joined=joined), USUAL))
+
+    def finish(self) -> list[Cut]:
+        """What was still being said when the sound ended."""
+        return self._inside(self._listener.finish())
+
+    def _inside(self, cuts: list[Cut]) -> list[Cut]:
+        return [cut for cut in cuts if self._span.t0_ms <= cut.t0_ms < self._span.t1_ms]
