@@ -34,7 +34,7 @@ from transcripts.model import Utterance
 from transcripts.reading import read_track
 from transcripts.recognizer import EngineAway, EngineProblem, Recognizer, Samples
 from transcripts.store import RecordedSegment, RecordedTrack
-from transcripts.stretches import Span, Stretch
+from transcripts.stretches import SPEECH_MS, Span, Stretch
 from transcripts.vad import VoiceNetwork
 from transcripts.versions import FINAL, Overtaken, Version
 from transcripts.vocabulary import NO_WORDS, CaseWords
@@ -98,6 +98,7 @@ class FinalSettings:
 
     during_sessions: bool = False  # also while a sitting is in session
     again_s: float = 30.0  # how long it waits for the end of a session, for a store, for an engine
+    speech_ms: int = SPEECH_MS  # so much speech is written down at a time
     look_s: float = 0.2  # how often it looks whether live captions are through
 
 
@@ -245,7 +246,7 @@ class _Run:
         return self.version.done_to.get(track.track_id, track.t0_ms)
 
     async def _hear(self, track: RecordedTrack, from_ms: int) -> Stretch:
-        stretch = Stretch(self.job.network, from_ms, self.left_out.get(track.track_id, ()))
+        stretch = Stretch(self.job.network, from_ms, self.left_out.get(track.track_id, ()), self.job.settings.speech_ms)
         for segment in track.segments:
             if segment.t1_ms <= from_ms:
                 continue

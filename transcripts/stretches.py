@@ -34,6 +34,7 @@ class Stretch:
     network: VoiceNetwork
     from_ms: int
     leave_out: Sequence[Span] = ()
+    speech_ms: int = SPEECH_MS
     cuts: list[Cut] = field(default_factory=list)
     to_ms: int = 0
     _listener: Listener = field(init=False)
@@ -73,13 +74,13 @@ class Stretch:
 
     def _enough(self, end_ms: int) -> bool:
         speech_ms = sum(cut.length_ms for cut in self.cuts)
-        if speech_ms < SPEECH_MS and end_ms - self.from_ms < LONGEST_MS:
+        if speech_ms < self.speech_ms and end_ms - self.from_ms < LONGEST_MS:
             return False
         last_ms = self.cuts[-1].t1_ms if self.cuts else self.from_ms
         if not self._listener.speaking:
             self.to_ms = max(last_ms, end_ms - REWIND_MS)
             return True
-        if speech_ms >= 2 * SPEECH_MS:  # nobody draws breath: cut where the last line ends
+        if speech_ms >= 2 * self.speech_ms:  # nobody draws breath: cut where the last line ends
             self.to_ms = last_ms
             return True
         return False
