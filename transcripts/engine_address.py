@@ -49,7 +49,8 @@ class EngineAddress:
         if self.kind != "http":
             return ""
         url = urlsplit(self.place)
-        return f"[{url.hostname}]" * (":" in (url.hostname or "")) or _with_port(url.hostname or "", url.port)
+        name = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+        return f"{name}:{url.port}" if url.port else str(name)
 
 
 class WrongAddress(ValueError):
@@ -149,7 +150,3 @@ _READERS: dict[str, tuple[str, Callable[[str], object]]] = {
     "model": ("model", _named),
     "timeout": ("timeout_s", _whole("timeout", 1, LONGEST_TIMEOUT_S)),
 }
-
-
-def _with_port(host: str, port: int | None) -> str:
-    return f"{host}:{port}" if port else host

@@ -9,12 +9,14 @@ from typing import Literal
 import structlog
 
 from transcripts.engine_address import EngineAddress, WrongAddress, read_address
+from transcripts.http_engine import HttpRecognizer
 from transcripts.model import Engine
 from transcripts.recognizer import EngineAway, EngineProblem, Recognition, Recognizer, Samples
 from transcripts.settings import TranscriptSettings
+from transcripts.sherpa import SherpaRecognizer
 from transcripts.weights import ModelError, ModelFiles, Progress
 from transcripts.weights import prepare as prepare_files
-from transcripts.whisper import WhisperRecognizer
+from transcripts.whisper import PROMPT, WhisperRecognizer
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +124,27 @@ class _Workshop:
             address = read_address(text)
         except WrongAddress as problem:
             raise EngineProblem("engine_address", f"引擎地址有误：{problem}") from problem
-        return self._whisper(address, use)
+        match address.kind:
+            case "whisper":
+                return self._whisper(address, use)
+            case "http":
+                return self._endpoint(address)
+            case "sensevoice" | "paraformer":
+                return SherpaRecognizer(address, address.threads or self._settings.threads)
+
+    def _endpoint(self, address: EngineAddress) -> HttpRecognizer:
+        recognizer = HttpRecognizer(address, self._key(), PROMPT, terms=self._settings.terms)
+        recognizer.warm_up()
+        return recognizer
+
+    def _key(self) -> str:
+        path = self._settings.http_key_file
+        if path is None:
+            return self._settings.http_key
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise EngineProblem("engine_key_missing", f"无法读取密钥文件 {path}；请检查 COURT_SPEECH_KEY_FILE") from problem
 
     def _whisper(self, address: EngineAddress, use: Use) -> WhisperRecognizer:
         settings = self._settings

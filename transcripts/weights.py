@@ -65,7 +65,7 @@ def prepare(
     if model_dir is not None:
         return _named(model_dir, progress, expected_sha256)
     if expected_sha256 not in {"", BASE_FILES[MODEL_FILE]}:
-        raise _wrong_hash(expected_sha256, BASE_FILES[MODEL_FILE])
+        raise wrong_hash(expected_sha256, BASE_FILES[MODEL_FILE])
     target = data_dir / "models" / BASE_NAME
     if _damage(target, BASE_FILES, progress) is None:
         return ModelFiles(target, BASE_NAME, BASE_FILES[MODEL_FILE])
@@ -84,7 +84,7 @@ def _not_written(problem: OSError, target: Path) -> ModelError:
     return ModelError("model_not_written", f"无法写入语音识别模型（{why}）；请检查 {target.parent} 的权限后等待自动重试")
 
 
-def _wrong_hash(expected: str, found: str) -> ModelError:
+def wrong_hash(expected: str, found: str) -> ModelError:
     return ModelError(
         "model_wrong_hash",
         f"语音识别模型的 SHA-256 与设置不符（应为 {expected[:12]}…，实为 {found[:12]}…）；请核对模型来源或改正 sha256 设置",
@@ -106,7 +106,7 @@ def _named(model_dir: Path, progress: Progress, expected_sha256: str) -> ModelFi
         why = problem.strerror or str(problem)
         raise ModelError("model_unreadable", f"无法读取语音识别模型 {model_dir}（{why}）；请检查文件权限与磁盘") from problem
     if expected_sha256 and digest != expected_sha256:
-        raise _wrong_hash(expected_sha256, digest)
+        raise wrong_hash(expected_sha256, digest)
     return ModelFiles(model_dir, model_dir.name, digest)
 
 

@@ -88,6 +88,7 @@ def test_only_the_bridge_touches_aiortc() -> None:
     [
         ("faster_whisper", {"transcripts.whisper", "transcripts.vad"}),
         ("opencc", {"transcripts.script"}),
+        ("sherpa_onnx", {"transcripts.sherpa"}),
         ("pypinyin", {"transcripts.pinyin"}),
         ("pypdfium2", {"evidence.previews"}),
         ("puremagic", {"evidence.integrity", "evidence.previews", "evidence.content_type"}),
