@@ -53,6 +53,37 @@ class SpoolProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenTrack:
+    """How one track stands on the disk, judged by what was read back from its file (C35). `_ms` on the record clock.
+
+    `state` is written | muted (silence: this person may not be heard) | lost (silence: nothing came from the source) |
+    not_written (the file does not grow) | not_sent (a picture that its source does not send). Levels are of the last second
+    in the file; None for pictures and where nothing new was written. `playable_ms` is the length of the sound that can be
+    heard back, `access` the strictest class in it.
+    """
+
+    track_id: str
+    participant_id: ParticipantId
+    kind: Kind
+    state: str
+    until_ms: int | None  # read back so far
+    age_ms: int | None  # since then
+    rms_dbfs: float | None = None
+    peak_dbfs: float | None = None
+    playable_ms: int = 0
+    access: AccessClass = AccessClass.PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSound:
+    """The newest sound of a track as it stands on the disk: the same Opus packets, in a WebM file of their own."""
+
+    t0_ms: int
+    t1_ms: int
+    webm: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """An SDP offer of the server for one of a peer's two connections."""
 
@@ -101,6 +132,14 @@ class MediaControl(Protocol):
 
     async def probe_spool(self) -> SpoolProbe:
         """Try to record, before a sitting is opened (J3)."""
+
+    async def written_tracks(self, sitting_id: SittingId) -> tuple[WrittenTrack, ...]:
+        """What was just written of each track that is recorded now; empty where nothing is."""
+
+    async def written_sound(self, sitting_id: SittingId, track_id: str, holder: AccessClass) -> WrittenSound:
+        """The last seconds of a track, without what who is cleared for `holder` may not have.
+        Raises MediaError nothing_written.
+        """
 
     async def begin_self_test(self, owner_id: str, test_id: str) -> str:
         """Open a test connection that belongs to no sitting, ending an older one of this person; returns the SDP offer.

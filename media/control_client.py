@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,13 +10,24 @@ from typing import Any
 import aiohttp
 from pydantic import TypeAdapter
 
+from hearing.access import AccessClass
 from hearing.audience import GrantTable
 from hearing.model import ParticipantId, SittingId
-from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured, SpoolProbe
+from media.control import (
+    ClientStats,
+    MediaError,
+    Offer,
+    QualitySample,
+    SelfTestMeasured,
+    SpoolProbe,
+    WrittenSound,
+    WrittenTrack,
+)
 
 _TABLE = TypeAdapter(GrantTable)
 _PROBE = TypeAdapter(SpoolProbe)
 _SAMPLES = TypeAdapter(tuple[QualitySample, ...])
+_WRITTEN = TypeAdapter(tuple[WrittenTrack, ...])
 CONTROL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -58,6 +70,14 @@ class HttpMediaControl:
     async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
         body = await self._request("GET", f"{sitting_id}/quality", None)
         return _SAMPLES.validate_python(body["samples"])
+
+    async def written_tracks(self, sitting_id: SittingId) -> tuple[WrittenTrack, ...]:
+        body = await self._request("GET", f"{sitting_id}/written", None)
+        return _WRITTEN.validate_python(body["tracks"])
+
+    async def written_sound(self, sitting_id: SittingId, track_id: str, holder: AccessClass) -> WrittenSound:
+        body = await self._request("GET", f"{sitting_id}/written/{track_id}?holder={holder.value}", None)
+        return WrittenSound(int(body["t0_ms"]), int(body["t1_ms"]), base64.b64decode(body["webm"]))
 
     async def close_sitting(self, sitting_id: SittingId) -> None:
         await self._request("POST", f"{sitting_id}/close", {})

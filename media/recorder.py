@@ -11,6 +11,7 @@ from hearing.model import ParticipantId, SittingId
 from hearing.timeline import t_ms as record_ms
 from media.aiortc_bridge import now_ms
 from media.control import GapFound, RecorderHealth, Report
+from media.hear_back import OnDisk
 from media.recorder_health import HealthWatch
 from media.segment_writer import OpenSegment, SegmentWriter
 from media.sfu import grants_to
@@ -135,6 +136,8 @@ class Recorder:
             self._ending = [recorder for recorder in self._ending if not recorder.tick(now)]
             for recorder in self._tracks.values():
                 recorder.tick(now)
+            if not self.is_recording:
+                self._health.let_go()
 
     def _sure(self, now: float) -> float:
         """Up to when we may write. A process that stood still first waits for what the law decided meanwhile."""
@@ -200,6 +203,12 @@ class Recorder:
         detail = faults[0].code if faults else ""
         return RecorderHealth(self.sitting_id, not faults, len(self._tracks), self._health.read_bytes, detail, faults)
 
+    def on_disk(self) -> list[OnDisk]:
+        """How each track stands on the disk; nothing where nothing is recorded now."""
+        if self._place is None or not self.is_recording:
+            return []
+        return self._health.on_disk(self._tracks, self._place.zero_ms)
+
     def _is_granted(self, recorder: TrackRecorder) -> bool:
         return (recorder.track.source, recorder.track.kind) in self._granted
 
@@ -210,4 +219,5 @@ class Recorder:
             if not self._ending:
                 break
             await asyncio.sleep(DRAIN_TICK_S)
+        self._health.let_go()
         await self._writer.drain()

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from hearing.audience import Kind
 from media.aiortc_bridge import now_ms
 from media.control import TrackFault
+from media.hear_back import OnDisk
 from media.read_back import OpenFile, ReadBack, Seen, fault_of
 from media.segment_writer import OpenSegment, SegmentWriter
 from media.track_recorder import TrackRecorder
@@ -75,6 +78,24 @@ class HealthWatch:
                 faults.append(TrackFault(track_id, *found, until_ms=self._read_back.until_ms(track_id)))
         return _told_apart(faults, len(tracks))
 
+    def on_disk(self, tracks: Mapping[str, TrackRecorder], zero_ms: float) -> list[OnDisk]:
+        """What the last look found of each track that is recorded now (C35)."""
+        return [self._on_disk(recorder, zero_ms) for recorder in tracks.values()]
+
+    def _on_disk(self, recorder: TrackRecorder, zero_ms: float) -> OnDisk:
+        track_id = recorder.track.track_id
+        until_ms = self._read_back.until_ms(track_id)
+        age_ms = None if until_ms is None else max(0, round(now_ms() - zero_ms - until_ms))
+        stands_still = age_ms is None or age_ms > STALLED_AFTER_MS
+        is_due = track_id in self._due_since_ms or recorder.track.kind is Kind.AUDIO
+        state = "written" if not stands_still else "not_written" if is_due else "not_sent"
+        return OnDisk(recorder.track.source, recorder.track.kind, state, until_ms, age_ms, self._read_back.kept(track_id))
+
+    def let_go(self) -> None:
+        """Nothing is recorded any more: nothing of it is kept here, and no file open."""
+        if self._looking is None:
+            self._read_back.forget(())
+
     def _note_due(self, track_id: str, granted: bool) -> None:
         sending = now_ms() - self._heard_ms.get(track_id, -SENDING_MS) < SENDING_MS
         if granted and sending:
@@ -85,7 +106,7 @@ class HealthWatch:
     async def _look(self, segments: Mapping[str, OpenSegment]) -> Mapping[str, Seen] | None:
         """None: the disk does not answer. A look that hangs is waited for, never doubled."""
         if self._looking is None:
-            files = [OpenFile(id_, s.part, s.name.t0_ms) for id_, s in segments.items() if s.part is not None]
+            files = [_open_file(id_, segment.part, segment) for id_, segment in segments.items() if segment.part is not None]
             self._looking = asyncio.create_task(asyncio.to_thread(self._read_back.look, files))
             self._looking_since_ms = now_ms()
         look = self._looking
@@ -128,6 +149,11 @@ class HealthWatch:
         for memory in (self._heard_ms, self._due_since_ms, self._failed):
             for track_id in [id_ for id_ in memory if id_ not in tracks]:
                 del memory[track_id]
+
+
+def _open_file(track_id: str, part: Path, segment: OpenSegment) -> OpenFile:
+    name = segment.name
+    return OpenFile(track_id, part, name.t0_ms, name.access, heard_back=name.kind is Kind.AUDIO)
 
 
 def _told_apart(faults: list[TrackFault], tracks: int) -> tuple[TrackFault, ...]:

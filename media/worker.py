@@ -21,6 +21,7 @@ from media import fanout
 from media.aiortc_bridge import Certificate, now_ms
 from media.control import MediaError, Offer, Quality, RecordingFinished, Report, SpoolProbe, WorkerAlive, WorkerStarted
 from media.courtroom import Courtroom, Surroundings
+from media.hear_back_routes import hear_back_routes
 from media.holdings import Holdings
 from media.metrics import WorkerMetrics
 from media.probe import probe_spool
@@ -45,7 +46,7 @@ _log = structlog.get_logger()
 STATUS = {
     "peer_unknown": 404, "sitting_unknown": 404, "connection_unknown": 404, "not_a_member": 403, "answer_stale": 409,
     "peer_exists": 409, "too_many_connects": 429, "network": 503, "sitting_held": 503, "self_test_unknown": 404,
-    "self_test_busy": 429,
+    "self_test_busy": 429, "nothing_written": 404,
 }  # fmt: skip
 """HTTP status of a MediaError code; others are 400."""
 
@@ -181,6 +182,7 @@ def build_app(worker: Worker) -> web.Application:
     )
     app.add_routes(self_test_routes(worker.self_tests))
     app.add_routes(view_routes(worker.holdings.courtroom))
+    app.add_routes(hear_back_routes(worker.holdings.courtroom))
     return app
 
 

@@ -88,8 +88,22 @@ class Access:
             raise Refused("not_found") from None
         return await self.hearing(session, hearing.id)
 
+    async def duty(self, session: Session, sitting_id: str) -> Visitor:
+        """The same for what the duty desk looks after in every sitting of its court, without a seat in it."""
+        try:
+            hearing, _ = await self._parts.hearings.load(SittingId(sitting_id))
+            entry = await self._parts.hearings.entry(hearing.id)
+        except UnknownId:
+            raise Refused("not_found") from None
+        visitor = visitor_of(session, entry)
+        if visitor is None and session.position == "technician" and hearing.court_id == session.court_id:
+            return Visitor(session, entry, None, may_manage=False)
+        if visitor is None:
+            raise Refused("not_found")
+        return visitor
+
     async def log(self, visitor: Visitor, what: str, ip: str, read: Read = NOTHING_PLAYED) -> None:
-        """`what` is one of record | captions | play | watched | film | film_part | exhibit_original | package."""
+        """`what` is one of record | captions | play | watched | film | film_part | hear_back | exhibit_original | package."""
         await self.log_all(visitor, what, ip, [read])
 
     async def log_all(self, visitor: Visitor, what: str, ip: str, reads: Sequence[Read]) -> None:

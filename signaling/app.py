@@ -28,6 +28,7 @@ from signaling.history import Histories
 from signaling.http_exhibits import ExhibitApi
 from signaling.http_film import FilmApi
 from signaling.http_health import HealthApi
+from signaling.http_hear_back import HearBackApi
 from signaling.http_hearings import HearingApi
 from signaling.http_network import NetworkTestApi
 from signaling.http_orders import OrderApi
@@ -91,12 +92,11 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(NetworkTestApi(parts, fleet).routes())
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
     app.add_routes(ExhibitApi(parts, access, news).routes())
-    app.add_routes(PreflightApi(access, preflight).routes())
-    app.add_routes(RecordApi(parts, access, viewing, draft).routes())
+    app.add_routes([*PreflightApi(access, preflight).routes(), *QualityApi(parts, access, steering).routes()])
+    app.add_routes([*RecordApi(parts, access, viewing, draft).routes(), *HearBackApi(parts, access, steering).routes()])
     app.add_routes(PlaybackApi(parts, access, viewing).routes())
     app.add_routes([*OrderApi(parts, access).routes(), *FilmApi(parts, access).routes()])
     app.add_routes(StatementApi(parts, access, acts).routes())
-    app.add_routes(QualityApi(parts, access, steering).routes())
     reports, progress = Reports(parts, acts, broadcast, watch, recording, stores), CaptionProgress(parts, broadcast)
     app.add_routes(InternalApi(parts, reports, draft, progress).routes())
     app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())

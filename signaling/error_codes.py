@@ -57,6 +57,8 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     "session_replaced": Refusal(409, "您已在另一台设备或另一个页面进入法庭，本页面已停止。"),
     # hearings
     "record_not_ready": Refusal(409, "庭审尚未闭庭，庭审档案还没有生成。"),
+    "not_recorded": Refusal(409, "当前不录音录像，没有可以回听的声音。"),
+    "nothing_written": Refusal(404, "这一路声音刚才没有写入磁盘，无法回听。"),
     "record_damaged": Refusal(500, "这一段录音录像在两份存储中均已损坏，无法播放，请联系技术人员。"),
     "exhibit_too_large": Refusal(413, "文件超过大小限制，请压缩或拆分后再提交。"),
     "spool_full": Refusal(503, "录制磁盘空间不足，暂时不能开庭。请联系技术人员清理磁盘后重试。"),

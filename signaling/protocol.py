@@ -264,6 +264,7 @@ class SittingView(Message):
     exhibits: list[ExhibitView]
     allowed: list[str]  # wire names of the commands this viewer may give now
     may_watch_quality: bool  # GET /api/sittings/{id}/quality
+    may_hear_back: bool  # GET /api/sittings/{id}/hear-back
     recording: Literal["off", "starting", "on", "fault", "stopped"]
     recording_detail: str
     alarms: list[AlarmView]
@@ -572,6 +573,28 @@ class QualityHistory(Message):
     people: list[PersonQuality]
 
 
+class HearBackTrack(Message):
+    """How one track stands on the disk. Levels are of the last second that was written; null for pictures."""
+
+    track_id: str
+    participant_id: str
+    kind: Literal["audio", "video", "screen"]
+    state: Literal["written", "muted", "lost", "not_written", "not_sent"]
+    until_ms: int | None
+    age_ms: int | None  # since what was last read back
+    rms_dbfs: float | None
+    peak_dbfs: float | None
+    playable_ms: int
+    may_listen: bool  # GET /api/sittings/{id}/hear-back/{track_id}.webm
+
+
+class HearBackView(Message):
+    """GET /api/sittings/{id}/hear-back (clerk, presiding judge, duty desk): what was just written to the disk."""
+
+    recorded: bool  # false: nothing of the present moment is recorded
+    tracks: list[HearBackTrack]
+
+
 # --- the record page ----------------------------------------------------------------------------
 
 
@@ -796,7 +819,7 @@ class RecordRead(Message):
     """GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read."""
 
     view_id: str  # "" for reads that are no replay
-    what: Literal["record", "captions", "exhibit_original", "film", "package"]
+    what: Literal["record", "captions", "exhibit_original", "film", "package", "hear_back"]
     name: str
     at: datetime
     last_at: datetime

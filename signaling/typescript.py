@@ -37,6 +37,7 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
 //   GET, POST /api/sittings/{id}/statements                → StatementView[] (POST drafts anew)
 //   POST /api/sittings/{id}/statements/{id}/confirm (StatementConfirmation), …/sign (StatementSignature) → StatementView[]
+//   GET  /api/sittings/{id}/hear-back                      → HearBackView; …/{track_id}.webm: the last seconds of a track
 //   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
 //   GET  /api/sittings/{id}/sealed                         → RecordSealed

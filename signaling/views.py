@@ -35,6 +35,9 @@ RECORD_READERS = BENCH | PARTIES | {Role.AGENT}
 QUALITY_WATCHERS = frozenset({Role.PRESIDING_JUDGE, Role.CLERK})
 """Who is shown everybody's path to the court: who conducts the sitting and who looks after it."""
 
+RECORDING_WATCHERS = frozenset({Role.PRESIDING_JUDGE, Role.CLERK})
+"""Who may hear back what was just written: who looks after the recording and who answers for it (C35)."""
+
 RecordingState = Literal["off", "starting", "on", "fault", "stopped"]
 
 
@@ -136,6 +139,7 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
         showing=shown, screen=sitting.screen if inside else None,
         exhibits=[exhibit_view(exhibit) for exhibit in scene.exhibits if may_open_exhibit(sitting, viewer, exhibit.id)],
         allowed=sorted(permissions.allowed(hearing, sitting, viewer)), may_watch_quality=viewer.role in QUALITY_WATCHERS,
+        may_hear_back=viewer.role in RECORDING_WATCHERS,
         recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",
         alarms=[alarm_view(sitting, alarm) for alarm in scene.recording.alarms] if viewer.role in BENCH else [],

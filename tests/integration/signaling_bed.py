@@ -19,11 +19,21 @@ from sqlalchemy import insert, update
 
 from evidence.registry import ExhibitRegistry
 from evidence.settings import EvidenceSettings
+from hearing.access import AccessClass, may_have
 from hearing.audience import GrantTable
 from hearing.model import ParticipantId, Procedure, Role, SittingId, StaffId
 from hearing.scheduling import NewHearing, NewPerson
 from hearing.service import HearingService, HearingSettings
-from media.control import ClientStats, MediaError, Offer, QualitySample, SelfTestMeasured, SpoolProbe
+from media.control import (
+    ClientStats,
+    MediaError,
+    Offer,
+    QualitySample,
+    SelfTestMeasured,
+    SpoolProbe,
+    WrittenSound,
+    WrittenTrack,
+)
 from record.keys import court_key
 from record.package import package_zip
 from record.views import RecordViews
@@ -69,6 +79,7 @@ class FakeMedia:
         self.calls: list[tuple[object, ...]] = []
         self.closed: list[SittingId] = []
         self.samples: list[QualitySample] = []
+        self.written: list[WrittenTrack] = []
         self.self_tests: dict[str, str] = {}
         self.away = False
         self.spool = "ok"  # what a probe of its disk finds
@@ -111,6 +122,17 @@ class FakeMedia:
     async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
         self._reach()
         return tuple(self.samples)
+
+    async def written_tracks(self, sitting_id: SittingId) -> tuple[WrittenTrack, ...]:
+        self._reach()
+        return tuple(self.written)
+
+    async def written_sound(self, sitting_id: SittingId, track_id: str, holder: AccessClass) -> WrittenSound:
+        self._reach()
+        track = next((one for one in self.written if one.track_id == track_id), None)
+        if track is None or not may_have(holder, track.access):
+            raise MediaError("nothing_written", "没有写入")
+        return WrittenSound(1_000, 9_000, b"webm")
 
     async def resume(self, sitting_id: SittingId, participant_id: ParticipantId, peer_id: str) -> tuple[Offer, ...]:
         self._reach()

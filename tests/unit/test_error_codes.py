@@ -32,6 +32,7 @@ def test_every_code_raised_is_in_the_table_and_the_table_holds_no_other() -> Non
     used_otherwise = {"internal_error", "method_not_allowed", "session_replaced"}  # told() by the edges
     from_media = {
         "media_unreachable", "media_refused", "answer_stale", "network", "too_many_connects", "self_test_busy", "self_test_unknown",
+        "nothing_written",
     }  # fmt: skip
     assert REFUSALS.keys() - raised - used_otherwise - from_media == set()
 

@@ -17,6 +17,7 @@
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
 //   GET, POST /api/sittings/{id}/statements                → StatementView[] (POST drafts anew)
 //   POST /api/sittings/{id}/statements/{id}/confirm (StatementConfirmation), …/sign (StatementSignature) → StatementView[]
+//   GET  /api/sittings/{id}/hear-back                      → HearBackView; …/{track_id}.webm: the last seconds of a track
 //   GET  /api/sittings/{id}/preflight                      → PreflightView
 //   GET  /api/sittings/{id}/record                         → RecordView
 //   GET  /api/sittings/{id}/sealed                         → RecordSealed
@@ -414,6 +415,7 @@ export interface SittingView {
   exhibits: ExhibitView[]
   allowed: string[]
   may_watch_quality: boolean
+  may_hear_back: boolean
   recording: "off" | "starting" | "on" | "fault" | "stopped"
   recording_detail: string
   alarms: AlarmView[]
@@ -695,6 +697,26 @@ export interface QualityHistory {
   people: PersonQuality[]
 }
 
+/** How one track stands on the disk. Levels are of the last second that was written; null for pictures. */
+export interface HearBackTrack {
+  track_id: string
+  participant_id: string
+  kind: "audio" | "video" | "screen"
+  state: "written" | "muted" | "lost" | "not_written" | "not_sent"
+  until_ms: number | null
+  age_ms: number | null
+  rms_dbfs: number | null
+  peak_dbfs: number | null
+  playable_ms: number
+  may_listen: boolean
+}
+
+/** GET /api/sittings/{id}/hear-back (clerk, presiding judge, duty desk): what was just written to the disk. */
+export interface HearBackView {
+  recorded: boolean
+  tracks: HearBackTrack[]
+}
+
 export interface RecordGap {
   t0_ms: number
   t1_ms: number
@@ -891,7 +913,7 @@ export interface PlayedSpans {
 /** GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read. */
 export interface RecordRead {
   view_id: string
-  what: "record" | "captions" | "exhibit_original" | "film" | "package"
+  what: "record" | "captions" | "exhibit_original" | "film" | "package" | "hear_back"
   name: string
   at: string
   last_at: string

@@ -56,6 +56,7 @@ export function sitting(extra: Partial<SittingView>): SittingView {
     exhibits: [],
     allowed: [],
     may_watch_quality: false,
+    may_hear_back: false,
     recording: "off",
     recording_detail: "",
     alarms: [],

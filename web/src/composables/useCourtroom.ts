@@ -60,7 +60,9 @@ function useCommands(seat: Seat) {
 
 /** Own microphone and camera: what the device does follows what the court knows. */
 function useOwnMedia(seat: Seat, me: ComputedRef<ParticipantView | null>, give: ReturnType<typeof useCommands>["give"]) {
-  const heard = computed(() => !!me.value && !me.value.microphone_off && !me.value.court_muted);
+  const held = ref(false); // while something is played here that nobody else may hear from this room
+  const heard = computed(() => !!me.value && !me.value.microphone_off && !me.value.court_muted && !held.value);
+  const holdMicrophone = (hold: boolean) => void (held.value = hold);
   const devices: OwnDevices = useDevices((kind, track) => {
     if (kind === "audio" && track) track.enabled = heard.value;
     void seat.peer.send(kind, track);
@@ -90,7 +92,7 @@ function useOwnMedia(seat: Seat, me: ComputedRef<ParticipantView | null>, give: 
     if (!microphone.value) void devices.open("audio");
     if (!devices.tracks.video.value && !me.value?.camera_off) void devices.open("video");
   }
-  return { devices, setMicrophone, setCamera, openAll };
+  return { devices, setMicrophone, setCamera, openAll, holdMicrophone };
 }
 
 export function useCourtroom(sittingId: string) {

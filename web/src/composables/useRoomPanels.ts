@@ -5,7 +5,7 @@ import { nextStage } from "@/court/screen";
 
 import type { Courtroom } from "./useCourtroom";
 
-export type Drawer = "exhibits" | "people" | "quality" | "help" | "captions" | "hand" | "exhibit" | "more" | "devices" | "camera" | "";
+export type Drawer = "exhibits" | "people" | "quality" | "hearBack" | "help" | "captions" | "hand" | "exhibit" | "more" | "devices" | "camera" | "";
 export type MoveDialog = "open" | "adjourn" | "resume" | "close" | "";
 
 export interface RoomPanels {

@@ -5,6 +5,7 @@ import { devices } from "./devices";
 import { docket } from "./docket";
 import { entry } from "./entry";
 import { exhibits } from "./exhibits";
+import { hearBack } from "./hear-back";
 import { hearing } from "./hearing";
 import { lobby } from "./lobby";
 import { network } from "./network";
@@ -12,4 +13,4 @@ import { preflight } from "./preflight";
 import { quality } from "./quality";
 import { record } from "./record";
 
-export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearing, lobby, network, preflight, quality, record };
+export const zhCN = { common, court, courtroom, devices, docket, entry, exhibits, hearBack, hearing, lobby, network, preflight, quality, record };

@@ -65,6 +65,7 @@ export const record = {
     exhibit_original: "下载证据",
     film: "播放合成录像",
     package: "下载记录包",
+    hear_back: "庭审中回听",
     played: "播放 {time}",
     notice: "每次回放、阅读、下载都会记入。",
   },

@@ -1,0 +1,36 @@
+"""Hearing back on the worker's control server (C35): how each track stands on the disk, and its last seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+
+from aiohttp import web
+from pydantic import TypeAdapter
+
+from hearing.access import AccessClass
+from media.control import WrittenTrack
+from media.courtroom import Courtroom
+from media.hear_back import written_sound, written_tracks
+
+_WRITTEN = TypeAdapter(tuple[WrittenTrack, ...])
+
+
+def hear_back_routes(courtroom: Callable[[str], Courtroom]) -> list[web.RouteDef]:
+    """Routes of one sitting; the worker's guard checks token and ids, and translates refusals. Decoding is done in a thread."""
+
+    async def tracks(request: web.Request) -> web.Response:
+        found = courtroom(request.match_info["sitting"]).recorder.on_disk()
+        written = await asyncio.to_thread(written_tracks, found)
+        return web.json_response({"tracks": _WRITTEN.dump_python(written, mode="json")})
+
+    async def sound(request: web.Request) -> web.Response:
+        found = courtroom(request.match_info["sitting"]).recorder.on_disk()
+        holder = AccessClass(request.query["holder"])
+        heard = await asyncio.to_thread(written_sound, found, request.match_info["track"], holder)
+        webm = base64.b64encode(heard.webm).decode()
+        return web.json_response({"t0_ms": heard.t0_ms, "t1_ms": heard.t1_ms, "webm": webm})
+
+    one = "/control/sittings/{sitting}/written"
+    return [web.get(one, tracks), web.get(f"{one}/{{track}}", sound)]
