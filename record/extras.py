@@ -6,5 +6,6 @@ from record.film_store import film_items
 from record.package_items import ExtraItems
 from record.stamping import later_stamps
 from record.statement_jobs import statement_items
+from record.transcript_versions import version_items
 
-EXTRAS: tuple[ExtraItems, ...] = (later_stamps, statement_items, film_items)
+EXTRAS: tuple[ExtraItems, ...] = (later_stamps, statement_items, film_items, version_items)

@@ -64,7 +64,8 @@ HOW_TO = """庭审记录包：怎样核验
     package.json　　　　　本包全部文件的清单，由法院密钥签名（package.sig.json）
     sitting-N/manifest.json　第 N 次庭审的封存清单：区间、音视频分段、中断及原因、证据出示、笔录稿、账本头
     sitting-N/media/　　　　每人一条音频轨、一条视频轨，共享屏幕另有一条，可用常见播放器打开
-    sitting-N/transcript.*　机器稿。机器识别，非笔录
+    sitting-N/transcript.*　闭庭时的机器稿。机器识别，非笔录
+    sitting-N/transcript/　　闭庭后由录音重新识别的各版本终稿识别（version-N），书记员已更正的行保留。机器识别，非笔录
     sitting-N/ledger.jsonl　审计账本
     exhibits/　　　　　　　证据原始文件，一个字节不变
 """
