@@ -148,6 +148,7 @@ def _report(
         participants=measured.participants,
         tracks=measured.tracks,
         captions=measured.captions,
+        stray_captions=measured.stray_captions,
         cer=measured.cer,
         exhibits=measured.exhibits,
         commands=measured.commands,

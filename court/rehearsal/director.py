@@ -41,8 +41,10 @@ class Said:
     role: Role
     text: str
     began_at: datetime
+    words_at: datetime  # its first word left the robot
     ended_at: datetime
     in_session: bool
+    moved_ms: int  # Spoken.moved_ms
 
 
 @dataclass(slots=True)
@@ -224,11 +226,12 @@ class Director:
         await robot.media_up()
         state = robot.sitting.state if robot.sitting is not None else None
         self._progress(f"{robot.person.name}：{step.text}")
-        began_s = await robot.say(speech)
-        ended_at = self.server_now()
-        began_at = ended_at - timedelta(seconds=asyncio.get_running_loop().time() - began_s)
+        spoken = await robot.say(speech)
+        now_s, ended_at = asyncio.get_running_loop().time(), self.server_now()
+        began_at, words_at = (ended_at - timedelta(seconds=now_s - at_s) for at_s in (spoken.began_s, spoken.words_s))
         in_session = state is SittingState.IN_SESSION
-        self.notes.said.append(Said(step.who, robot.person.role, step.text, began_at, ended_at, in_session))
+        said = Said(step.who, robot.person.role, step.text, began_at, words_at, ended_at, in_session, spoken.moved_ms)
+        self.notes.said.append(said)
         await asyncio.sleep(step.then_pause_ms / 1000)
 
     async def _give(self, step: Give) -> None:

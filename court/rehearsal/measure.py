@@ -31,11 +31,12 @@ class _Span:
 
 def measure(director: Director, record: RecordView | None, verify: VerifyRow) -> Measured:
     """Everything the report says about one rehearsal; without a record only what the robots saw themselves."""
-    captions, errors = _captions(director, record)
+    captions, errors, stray = _captions(director, record)
     return Measured(
         participants=[_participant(director, key) for key in director.robots],
         tracks=list(_tracks(director, record)) if record is not None else [],
         captions=captions,
+        stray_captions=stray,
         cer=round(errors.rate, 4) if captions else None,
         exhibits=list(_exhibits(director, record)),
         commands=_commands(director),
@@ -115,12 +116,12 @@ def _stays(director: Director, key: str, record: RecordView) -> Iterator[_Span]:
 # --- captions -------------------------------------------------------------------------------------
 
 
-def _captions(director: Director, record: RecordView | None) -> tuple[list[CaptionRow], Errors]:
-    """One row for each line said in session, and the errors over all of them."""
+def _captions(director: Director, record: RecordView | None) -> tuple[list[CaptionRow], Errors, int]:
+    """One row for each line said in session, the errors over all of them, and how many captions belong to no line."""
     opened_at = record.opened_at if record is not None else _opened_at(director)
     said = [line for line in director.notes.said if _was_recorded(line, record)]
     if opened_at is None or not said:
-        return [], Errors(0, 0)
+        return [], Errors(0, 0), 0
     heard = _first_heard(director)
     captions = _speech(heard, record)
     lines = {index: _Span(t_ms(opened_at, line.began_at), t_ms(opened_at, line.ended_at)) for index, line in enumerate(said)}
@@ -134,8 +135,9 @@ def _captions(director: Director, record: RecordView | None) -> tuple[list[Capti
     for index, line in enumerate(said):
         errors = compare(line.text, "".join(c.text for c in belonging[index]), simplify)
         total += errors
-        rows.append(_row(line, lines[index], belonging[index], heard, errors, director.offset))
-    return rows, total
+        words_t_ms = t_ms(opened_at, line.words_at)
+        rows.append(_row(line, lines[index], words_t_ms, belonging[index], heard, errors, director.offset))
+    return rows, total, len(captions) - sum(map(len, belonging.values()))
 
 
 def _was_recorded(line: Said, record: RecordView | None) -> bool:
@@ -175,14 +177,18 @@ def _line_of(caption: CaptionView, said: Sequence[Said], lines: dict[int, _Span]
 
 
 def _row(
-    line: Said, span: _Span, captions: list[CaptionView], heard: dict[str, HeardCaption], errors: Errors, offset: timedelta
-) -> CaptionRow:
+    line: Said, span: _Span, words_t_ms: int, captions: list[CaptionView], heard: dict[str, HeardCaption], errors: Errors,
+    offset: timedelta,
+) -> CaptionRow:  # fmt: skip
     arrivals = [heard[caption.id].heard_at for caption in captions if caption.id in heard]
     delay = max(arrivals) + offset - line.ended_at if arrivals else None
     return CaptionRow(
         role=line.role,
         t_ms=captions[0].t0_ms if captions else None,
         said_t_ms=span.t0_ms,
+        words_t_ms=words_t_ms,
+        onset_ms=captions[0].t0_ms - words_t_ms if captions else None,
+        moved_ms=line.moved_ms,
         delay_ms=None if delay is None else round(delay.total_seconds() * 1000),
         text="".join(caption.text for caption in captions),
         reference=line.text,

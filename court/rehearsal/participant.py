@@ -18,7 +18,7 @@ from socketio.exceptions import SocketIOError
 from court.rehearsal.door import Door
 from court.rehearsal.peer import Received, RobotPeer
 from court.rehearsal.script import Person
-from court.rehearsal.sender import MediaSender
+from court.rehearsal.sender import MediaSender, Spoken
 from court.rehearsal.voice import Speech
 from hearing.model import SittingState
 from hearing.states import LIVE, OVER
@@ -240,8 +240,8 @@ class Robot:
             await asyncio.sleep(0.05)
         return True
 
-    async def say(self, speech: Speech) -> float:
-        """Speak; returns the loop time of the first sound."""
+    async def say(self, speech: Speech) -> Spoken:
+        """Speak to the end."""
         return await self._sender.say(speech)
 
     # --- media -------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from court.rehearsal.script import Expectations
 from hearing.model import Role
 from record.verify import BENIGN
 
+WORST_ONSETS = 3  # named in the report for people; the JSON holds all
+
 
 class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +57,12 @@ class CaptionRow(Row):
     role: Role
     t_ms: int | None
     said_t_ms: int
+    words_t_ms: int
+    """When the packet with the first word really left the robot."""
+    onset_ms: int | None
+    """How much later the line begins than that; a line begins up to 0.2 s before its first sound."""
+    moved_ms: int
+    """Sound within the line came so much late, because the robot's machine was too busy."""
     delay_ms: int | None
     """From the end of the line to the caption on the participants' screens."""
     text: str
@@ -99,6 +107,8 @@ class Report(Row):
     participants: list[ParticipantRow]
     tracks: list[TrackRow]
     captions: list[CaptionRow]
+    stray_captions: int
+    """Captions of people who said nothing at that time."""
     cer: float | None
     exhibits: list[ExhibitRow]
     commands: CommandsRow
@@ -119,6 +129,7 @@ class Measured:
     participants: list[ParticipantRow]
     tracks: list[TrackRow]
     captions: list[CaptionRow]
+    stray_captions: int
     cer: float | None
     exhibits: list[ExhibitRow]
     commands: CommandsRow
@@ -129,6 +140,15 @@ class Measured:
 
 def judge(expect: Expectations, measured: Measured) -> Iterator[ExpectationRow]:
     """Compare what was measured with every expectation that is set."""
+    yield from _judge_captions(expect, measured)
+    if expect.exhibits_shown is not None:
+        shown = sum(row.shown > 0 for row in measured.exhibits)
+        yield _row("exhibits_shown", expect.exhibits_shown, shown, shown == expect.exhibits_shown)
+    yield from _judge_proof(expect, measured)
+    yield from _judge_media(expect, measured)
+
+
+def _judge_captions(expect: Expectations, measured: Measured) -> Iterator[ExpectationRow]:
     captioned = sum(bool(row.text) for row in measured.captions)
     if expect.captioned_lines_at_least is not None:
         yield _row(
@@ -143,11 +163,13 @@ def judge(expect: Expectations, measured: Measured) -> Iterator[ExpectationRow]:
         yield _row(
             "caption_delay_p50_ms_at_most", expect.caption_delay_p50_ms_at_most, median(delays) if delays else "none", met
         )
-    if expect.exhibits_shown is not None:
-        shown = sum(row.shown > 0 for row in measured.exhibits)
-        yield _row("exhibits_shown", expect.exhibits_shown, shown, shown == expect.exhibits_shown)
-    yield from _judge_proof(expect, measured)
-    yield from _judge_media(expect, measured)
+    if expect.onset_ms_at_most is not None:
+        worst = max((abs(row.onset_ms) for row in measured.captions if row.onset_ms is not None), default=None)
+        met = worst is not None and worst <= expect.onset_ms_at_most
+        yield _row("onset_ms_at_most", expect.onset_ms_at_most, "none" if worst is None else worst, met)
+    if expect.stray_captions_at_most is not None:
+        stray = measured.stray_captions
+        yield _row("stray_captions_at_most", expect.stray_captions_at_most, stray, stray <= expect.stray_captions_at_most)
 
 
 def _judge_proof(expect: Expectations, measured: Measured) -> Iterator[ExpectationRow]:
@@ -181,6 +203,7 @@ def _row(name: str, expected: object, actual: object, met: bool) -> ExpectationR
 def summary(report: Report) -> str:
     """The report for people."""
     delays = [row.delay_ms for row in report.captions if row.delay_ms is not None]
+    onsets = sorted((row for row in report.captions if row.onset_ms is not None), key=lambda row: -abs(row.onset_ms or 0))
     lines = [
         f"演练：{report.title}{'（合成语音）' if report.synthetic else ''}，用时 {report.duration_s:.0f} 秒",
         f"  参与人 {len(report.participants)}，媒体重连 {sum(row.reconnects for row in report.participants)} 次",
@@ -188,6 +211,9 @@ def summary(report: Report) -> str:
         f"  识别 {sum(bool(row.text) for row in report.captions)}/{len(report.captions)} 句"
         + (f"，字错率 {report.cer:.1%}" if report.cer is not None else "")
         + (f"，延迟中位数 {median(delays) / 1000:.1f} 秒" if delays else ""),
+        "  句首与机器人实际开口相差 "
+        + ("、".join(f"{row.onset_ms}（{row.reference[:6]}）" for row in onsets[:WORST_ONSETS]) or "无")
+        + f" 毫秒（最大的 {WORST_ONSETS} 句），无主字幕 {report.stray_captions} 条",
         f"  证据 {'、'.join(f'{row.number}（出示 {row.shown} 次）' for row in report.exhibits) or '无'}",
         f"  命令 发出 {report.commands.sent}，应答 {report.commands.acknowledged}，拒绝 {report.commands.refused}",
         f"  记录核验：{'完整' if report.verify.complete else '不完整'}",

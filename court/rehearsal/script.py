@@ -111,6 +111,12 @@ class Expectations(Part):
     )
     cer_at_most: float | None = Field(None, ge=0, description="Character error rate over all lines said in session.")
     caption_delay_p50_ms_at_most: int | None = Field(None, ge=0)
+    onset_ms_at_most: int | None = Field(
+        None, ge=0, description="Worst distance between the beginning of a line and the robot's first word."
+    )
+    stray_captions_at_most: int | None = Field(
+        None, ge=0, description="Captions of people who said nothing at that time (on the wrong track, or invented)."
+    )
     exhibits_shown: int | None = Field(None, ge=0)
     every_command_acknowledged: bool = True
     complete: bool = Field(default=True, description="The package verifies.")
@@ -128,7 +134,11 @@ class Expectations(Part):
     @property
     def captions(self) -> bool:
         """Whether anything is expected of captions."""
-        return (self.captioned_lines_at_least, self.cer_at_most, self.caption_delay_p50_ms_at_most) != (None, None, None)
+        wanted = (
+            self.captioned_lines_at_least, self.cer_at_most, self.caption_delay_p50_ms_at_most, self.onset_ms_at_most,
+            self.stray_captions_at_most,
+        )  # fmt: skip
+        return any(one is not None for one in wanted)
 
 
 class Script(Part):

@@ -19,7 +19,7 @@ from court.rehearsal.rtp import (
     sender_report,
     video_packets,
 )
-from court.rehearsal.voice import FRAME_MS, FRAME_TICKS, SILENCE, SILENCE_DBOV, Speech, VoicePacket
+from court.rehearsal.voice import AUDIBLE_DBOV, FRAME_MS, FRAME_TICKS, SILENCE, SILENCE_DBOV, Speech, VoicePacket
 from hearing.audience import Kind
 from hearing.timeline import Clock
 from media.aiortc_bridge import Endpoint
@@ -97,7 +97,21 @@ class _Line:
 
     packets: deque[VoicePacket]
     done: asyncio.Event
-    began_s: float | None = None  # loop time of its first sound
+    began_s: float | None = None  # loop time at which its first sound was due
+    words_s: float | None = None  # loop time at which the packet with its first word really left
+    moved_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """When a line was said, in loop time: its sound was due from `began_s`, its first word left at `words_s`.
+
+    `moved_ms`: sound within the line came so much later than its place in the file, because the machine stood still.
+    """
+
+    began_s: float
+    words_s: float
+    moved_ms: int
 
 
 class MediaSender:
@@ -141,11 +155,12 @@ class MediaSender:
             elif isinstance(request, KeyframeWanted) and isinstance(stream, Layer):
                 stream.keyframe_wanted = True
 
-    async def say(self, speech: Speech) -> float:
-        """Speak; returns when the last packet has been sent, with the loop time of the first sound."""
+    async def say(self, speech: Speech) -> Spoken:
+        """Speak; returns when the last packet has been sent."""
         self._line = line = _Line(deque(speech.packets), asyncio.Event())
         await line.done.wait()
-        return line.began_s or asyncio.get_running_loop().time()
+        began_s = line.began_s or asyncio.get_running_loop().time()
+        return Spoken(began_s, line.words_s or began_s, line.moved_ms)
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -172,6 +187,8 @@ class MediaSender:
                 stream.timestamp += FRAME_TICKS * missed
                 stream.due += FRAME_MS / 1000 * missed
                 self.stood_still_ms += FRAME_MS * missed
+                if self._line is not None and self._line.began_s is not None:
+                    self._line.moved_ms += FRAME_MS * missed
             await asyncio.sleep(stream.due - loop.time())
 
     def _next_voice(self) -> VoicePacket:
@@ -181,6 +198,8 @@ class MediaSender:
         if line.began_s is None:
             line.began_s = self._audio.due
         packet = line.packets.popleft() if line.packets else _SILENCE
+        if line.words_s is None and packet.level_dbov <= AUDIBLE_DBOV:
+            line.words_s = asyncio.get_running_loop().time()
         if not line.packets:
             self._line = None
             line.done.set()

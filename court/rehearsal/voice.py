@@ -15,6 +15,7 @@ FRAME_TICKS = RATE_HZ * FRAME_MS // 1000
 BIT_RATE_BPS = 40_000
 SILENCE = b"\xf8\xff\xfe"  # one 20 ms Opus frame of silence
 SILENCE_DBOV = 127
+AUDIBLE_DBOV = 50  # the first word of a file begins with a packet at least so loud
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,16 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 LINES_AT_LEAST = 33  # of the 35 lines spoken in session
 CER_AT_MOST = 0.40
+ONSET_MS = 500  # between a line's beginning and the robot's first word
 
 
 def test_the_loan_hearing_ends_in_a_record_that_proves_itself(tmp_path: Path) -> None:
     played = play(ROOT / "rehearsals" / "loan.json", tmp_path / "loan")
     report = Report.model_validate(played.report)
     assert (played.status, report.problems) == (0, []), played.progress
+    onsets = [(row.onset_ms, row.reference) for row in report.captions if row.onset_ms is not None]
+    assert all(abs(onset_ms) <= ONSET_MS for onset_ms, _ in onsets), onsets
+    assert report.stray_captions == 0
     captioned = [row for row in report.captions if row.text]
     assert len(captioned) >= LINES_AT_LEAST
     assert report.cer is not None

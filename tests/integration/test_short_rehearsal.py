@@ -106,15 +106,17 @@ def test_speech_lies_in_the_record_where_it_was_said(played: Played) -> None:
     manifest = json.loads((played.package / "sitting-1" / "manifest.json").read_text(encoding="utf-8"))
     people = {person["role"]: person["id"] for person in manifest["people"]}
     files = {step["text"]: ROOT / "rehearsals" / step["audio"] for step in script["steps"] if step["do"] == "say"}
-    offsets = []
+    offsets, late = [], []
     for row in played.report["captions"]:
         line, said = recorded_line(played.package, people[row["role"]]), heard(files[row["reference"]])[:RATE_HZ]
         from_ms = max(0, row["said_t_ms"] - 500)
         window = line[from_ms * RATE_HZ // 1000 :][: 3 * RATE_HZ]
         likeness = np.correlate(window, said, mode="valid")
         offsets.append(from_ms + int(likeness.argmax()) * 1000 / RATE_HZ - row["said_t_ms"])
+        if abs(offsets[-1]) > OFFSET_MS + row["moved_ms"]:  # what a busy robot sent late lies late in the record, rightly
+            late.append((row["reference"], offsets[-1], row["moved_ms"]))
     assert len(offsets) == len(files)
-    assert all(abs(offset_ms) <= OFFSET_MS for offset_ms in offsets), offsets
+    assert late == []
 
 
 def test_silence_stands_only_for_what_was_not_sent(played: Played) -> None:
