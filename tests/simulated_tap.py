@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import json
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count, islice
 from pathlib import Path
 
 import av
@@ -73,6 +75,33 @@ def by_turns(
                 packets.append(TapPacket(0, t_ms + number * PACKET_MS, sitting_id, f"{role}-audio", opus))
         t_ms += len(own) * PACKET_MS
     return [replace(packet, seq=number) for number, packet in enumerate(packets, 1)], spoken
+
+
+def all_at_once(
+    lines: list[SpokenLine], people: int, seconds: float, pause_ms: int, sitting_id: str = "sit_1"
+) -> tuple[list[TapPacket], list[tuple[SpokenLine, str, int, int]]]:
+    """Packets of a sitting in which everybody talks all the time, each with lines of their own and short pauses between.
+
+    No court is like that: it is the load at its worst. Gives also each line's track, beginning and end, as `by_turns` does.
+    """
+    tracks, spoken = [], []
+    for person in range(people):
+        track, packets = f"person{person}-audio", list[TapPacket]()
+        for number in count(person * len(lines) // people):
+            line = lines[number % len(lines)]
+            t_ms = len(packets) * PACKET_MS
+            if t_ms + line.seconds * 1000 > seconds * 1000:
+                break
+            spoken.append((line, track, t_ms, t_ms + int(line.seconds * 1000)))
+            packets += _said(line, pause_ms, t_ms, sitting_id, track)
+        tracks.append(packets)
+    packets = sorted((packet for track in tracks for packet in track), key=lambda packet: packet.t_ms)
+    return [replace(packet, seq=number) for number, packet in enumerate(packets, 1)], spoken
+
+
+def _said(line: SpokenLine, pause_ms: int, t_ms: int, sitting_id: str, track_id: str) -> Iterator[TapPacket]:
+    for number, opus in enumerate(opus_packets(line.file) + [SILENT_OPUS] * (pause_ms // PACKET_MS)):
+        yield TapPacket(0, t_ms + number * PACKET_MS, sitting_id, track_id, opus)
 
 
 @dataclass
@@ -145,7 +174,8 @@ class SimulatedTap:
             if self.ring and self.ring[0].seq > after + 1:
                 await socket.send_json(self._overflow(after))
                 after = self.ring[0].seq - 1
-            for packet in [packet for packet in self.ring if packet.seq > after]:
+            first = self.ring[0].seq if self.ring else 0
+            for packet in tuple(islice(self.ring, max(0, after + 1 - first), None)):
                 await socket.send_bytes(pack(packet))
                 after = packet.seq
             async with self._grown:
