@@ -70,20 +70,22 @@ class UnusableRecognizer:
         raise self._problem
 
 
-def prepare(settings: TranscriptSettings, progress: Progress | None = None) -> Engines:
+def prepare(settings: TranscriptSettings, progress: Progress | None = None, *, captions: bool = True) -> Engines:
     """Models checked, in memory and warm, endpoints tried; blocks for seconds.
 
-    Raises EngineProblem when live captions cannot be made. A final or second engine that cannot be used is told in
-    `troubles`: captions go on without it.
+    Raises EngineProblem when the process cannot do its work: live captions, or without `captions` the final pass (`live` is
+    then the final engine). Any other engine that cannot be used is told in `troubles`: the work goes on without it.
     """
     workshop = _Workshop(settings, progress or ProgressLog())
     troubles: list[EngineTrouble] = []
-    live = workshop.live(troubles)
+    live = workshop.live(troubles) if captions else None
     final: Recognizer
     second: Recognizer | None = None
     try:
         final = workshop.make(settings.final or settings.live, "final")
     except EngineProblem as problem:
+        if not captions:
+            raise
         troubles.append(_trouble("final", problem))
         final = UnusableRecognizer(problem)
     if settings.second:
@@ -93,7 +95,7 @@ def prepare(settings: TranscriptSettings, progress: Progress | None = None) -> E
             troubles.append(_trouble("second", problem))
     for trouble in troubles:
         log.error("transcripts.engine_trouble", use=trouble.use, code=trouble.code, problem=trouble.message)
-    return Engines(live, final, second, tuple(troubles))
+    return Engines(live or final, final, second, tuple(troubles))
 
 
 def _trouble(use: Use, problem: EngineProblem) -> EngineTrouble:

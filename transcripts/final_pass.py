@@ -33,6 +33,7 @@ from transcripts.listening import Cut
 from transcripts.model import Utterance
 from transcripts.reading import read_track
 from transcripts.recognizer import EngineAway, EngineProblem, Recognizer, Samples
+from transcripts.second_opinion import SecondOpinion
 from transcripts.store import RecordedSegment, RecordedTrack
 from transcripts.stretches import SPEECH_MS, Span, Stretch
 from transcripts.vad import VoiceNetwork
@@ -68,10 +69,11 @@ class Alone:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One engine and how its lines are written; blocking."""
+    """One engine and how its lines are written, with a second opinion on them where there is one; blocking."""
 
     recognizer: Recognizer
     maker: LineMaker
+    second: SecondOpinion | None = None
 
     def read(self, at: Place, cuts: Sequence[Cut], words: CaseWords, told: Callable[[int], None]) -> list[Utterance]:
         """The lines of these cuts. `told` is called between the engine's calls and may raise."""
@@ -79,7 +81,8 @@ class Reader:
         for cut, recognition in read_track(self.recognizer, cuts, words, told):
             line = self.maker.write(recognition, cut, at.sitting_id, at.track_id, FINAL, words, at.version)
             if line is not None:
-                lines.append(replace(line, level_db=level_db(cut.samples)))
+                checked = line if self.second is None else self.second.on(line, cut, words)
+                lines.append(replace(checked, level_db=level_db(cut.samples)))
         return lines
 
 

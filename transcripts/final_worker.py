@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,6 +21,7 @@ from transcripts.pinyin import readings
 from transcripts.pipeline import Pipeline
 from transcripts.recognizer import Recognizer
 from transcripts.script import Simplifier
+from transcripts.second_opinion import SecondOpinion
 from transcripts.settings import TranscriptSettings
 from transcripts.vad import VoiceNetwork
 
@@ -43,7 +45,7 @@ def final_pass(
     engines: Engines, database: Database, store: ObjectStore, clock: Clock, settings: FinalSettings, turn: Turn | None = None
 ) -> FinalPass:
     """The handler with the engines of this process."""
-    readers = {"final": _reader(engines.final)}
+    readers = {"final": _reader(engines.final, engines.second)}
     if engines.second is not None:
         readers["second"] = _reader(engines.second)
     return FinalPass(
@@ -63,7 +65,7 @@ async def work_on_finals(job: FinalPass, wake: Wake) -> None:
 
 async def serve_finals(settings: TranscriptSettings, clock: Clock, store: ObjectStore, database: Database, wake: Wake) -> None:
     """A process that makes final passes alone, also while sittings are in session; raises EngineProblem at start."""
-    engines = await asyncio.to_thread(prepare, settings)
+    engines = await asyncio.to_thread(partial(prepare, settings, captions=False))
     log.info("final_worker_ready")
     await work_on_finals(final_pass(engines, database, store, clock, FinalSettings(during_sessions=True)), wake)
 
@@ -74,5 +76,6 @@ def sound_of(letter: str) -> str:
     return found[0] if found else letter
 
 
-def _reader(recognizer: Recognizer) -> Reader:
-    return Reader(recognizer, LineMaker(recognizer, Simplifier()))
+def _reader(recognizer: Recognizer, second: Recognizer | None = None) -> Reader:
+    opinion = SecondOpinion(second) if second is not None else None
+    return Reader(recognizer, LineMaker(recognizer, Simplifier()), opinion)

@@ -22,7 +22,7 @@ PURE = {
     "media.control", "media.tracks", "media.sdp", "media.rtp_rewrite", "media.packet_cache", "media.rtp_time", "media.stalls", "media.keyframes",
     "media.class_changes", "media.rtcp", "media.incoming", "media.depacketizer", "media.audio_line", "media.opus", "media.webm", "media.mending", "media.speaking",
     "transcripts.model", "transcripts.windows", "transcripts.guards", "transcripts.chinese", "transcripts.cer", "transcripts.editing",
-    "transcripts.documents", "transcripts.engine_address", "transcripts.tap_message", "transcripts.numbers",
+    "transcripts.documents", "transcripts.engine_address", "transcripts.differences", "transcripts.tap_message", "transcripts.numbers",
     "transcripts.bleed", "transcripts.composing", "transcripts.diff",
     "transcripts.vocabulary", "transcripts.replacing", "transcripts.marks", "transcripts.merging",
     "evidence.model", "evidence.integrity",
