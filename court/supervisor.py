@@ -246,14 +246,13 @@ def _roles(settings: Settings, run_folder: Path) -> Iterator[Role]:
 
 
 async def _announce(settings: Settings, run_folder: Path, table: str) -> None:
-    """Once everything answers, say where, and who may come in."""
+    """Once everything answers, say where, and who may come in. What takes long is told, and waited for all the same."""
     try:
         async with asyncio.timeout(READY_WITHIN_S):
-            while not await _all_answer(settings):
-                await asyncio.sleep(0.2)
+            await _until_all_answer(settings)
     except TimeoutError:
         log.error("the application does not answer", port=settings.port)  # noqa: TRY400  the time-out itself says nothing
-        return
+        await _until_all_answer(settings)
     captions = run_folder / "captions-ready"
     if settings.captions and not captions.exists():
         print("正在准备语音识别模型，其余功能已可使用", file=sys.stderr)
@@ -261,6 +260,11 @@ async def _announce(settings: Settings, run_folder: Path, table: str) -> None:
     while settings.captions and not captions.exists():
         await asyncio.sleep(0.2)
     (run_folder / "ready").touch()
+
+
+async def _until_all_answer(settings: Settings) -> None:
+    while not await _all_answer(settings):
+        await asyncio.sleep(0.2)
 
 
 async def _all_answer(settings: Settings) -> bool:
