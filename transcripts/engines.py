@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import structlog
 
 from transcripts.engine_address import EngineAddress, WrongAddress, read_address
+from transcripts.health import EngineTrouble, Use
 from transcripts.http_engine import HttpRecognizer
 from transcripts.model import Engine
 from transcripts.recognizer import EngineAway, EngineProblem, Recognition, Recognizer, Samples
@@ -20,19 +20,9 @@ from transcripts.whisper import PROMPT, WhisperRecognizer
 
 log = structlog.get_logger(__name__)
 
-Use = Literal["live", "final", "second"]
 USES: dict[Use, str] = {"live": "实时字幕", "final": "庭后识别", "second": "对照识别"}
 FINAL_BEAM = 5
 PROGRESS_STEP_PERCENT = 15
-
-
-@dataclass(frozen=True, slots=True)
-class EngineTrouble:
-    """What is wrong with the engine of one use: stable code, Chinese words "what; what to do"."""
-
-    use: Use
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

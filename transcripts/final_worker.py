@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,11 +13,12 @@ from storage.database import Database
 from storage.objects import ObjectStore
 from storage.queue import Wake, run_worker
 from transcripts.case_data import words_of_sitting
-from transcripts.engines import Engines, prepare
+from transcripts.engines import Engines
 from transcripts.final_pass import Alone, FinalPass, FinalSettings, Reader, Turn
 from transcripts.lines import LineMaker
 from transcripts.pinyin import readings
 from transcripts.pipeline import Pipeline
+from transcripts.readiness import engines_when_usable
 from transcripts.recognizer import Recognizer
 from transcripts.script import Simplifier
 from transcripts.second_opinion import SecondOpinion
@@ -64,8 +64,8 @@ async def work_on_finals(job: FinalPass, wake: Wake) -> None:
 
 
 async def serve_finals(settings: TranscriptSettings, clock: Clock, store: ObjectStore, database: Database, wake: Wake) -> None:
-    """A process that makes final passes alone, also while sittings are in session; raises EngineProblem at start."""
-    engines = await asyncio.to_thread(partial(prepare, settings, captions=False))
+    """A process that makes final passes alone, also while sittings are in session. Without its engine it waits for it."""
+    engines = await engines_when_usable(settings, lambda _problem: None, captions=False)
     log.info("final_worker_ready")
     await work_on_finals(final_pass(engines, database, store, clock, FinalSettings(during_sessions=True)), wake)
 

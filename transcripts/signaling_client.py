@@ -11,6 +11,7 @@ from urllib.parse import quote
 import aiohttp
 import structlog
 
+from transcripts.health import CaptionHealth
 from transcripts.model import Utterance
 from transcripts.progress import Progress
 from transcripts.tap_message import Span
@@ -21,7 +22,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 TIMEOUT_S = 15.0
-PROGRESS_TIMEOUT_S = 2.0
+TELL_TIMEOUT_S = 2.0
 UNREADABLE = frozenset({400, 413, 422})  # saying the same again will not help
 
 
@@ -62,15 +63,20 @@ class SignalingClient:
 
     async def tell_progress(self, sittings: Sequence[Progress]) -> None:
         """Say what is being written; said once and not repeated, since the next word says it anew."""
-        body = {"sittings": [asdict(progress) for progress in sittings]}
-        timeout = aiohttp.ClientTimeout(total=PROGRESS_TIMEOUT_S)
+        await self._tell("/internal/captions/progress", {"sittings": [asdict(progress) for progress in sittings]})
+
+    async def tell_health(self, health: CaptionHealth) -> None:
+        """Say whether captions can be made; likewise."""
+        await self._tell("/internal/captions/health", asdict(health))
+
+    async def _tell(self, path: str, body: object) -> None:
+        timeout = aiohttp.ClientTimeout(total=TELL_TIMEOUT_S)
         try:
-            url = self._base_url + "/internal/captions/progress"
-            async with self._session.post(url, json=body, headers=self._headers, timeout=timeout) as answer:
+            async with self._session.post(self._base_url + path, json=body, headers=self._headers, timeout=timeout) as answer:
                 if not answer.ok:
-                    log.debug("transcripts.progress_not_taken", status=answer.status)
+                    log.debug("transcripts.not_taken", path=path, status=answer.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.debug("transcripts.progress_not_taken", problem=type(error).__name__)
+            log.debug("transcripts.not_taken", path=path, problem=type(error).__name__)
 
     async def case_words(self, sitting_id: str) -> CaseWords:
         """The vocabulary of a sitting's case, asked for once: without it speech is written down all the same.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import aiohttp
 import structlog
@@ -14,13 +15,13 @@ from storage.database import Database
 from storage.objects import ObjectStore
 from storage.queue import SleepingWake, Wake
 from transcripts.case_book import CaseBook
-from transcripts.engines import prepare
 from transcripts.final_pass import FinalSettings
 from transcripts.final_worker import CaptionsFirst, final_pass, work_on_finals
 from transcripts.lines import LineMaker
 from transcripts.model import Utterance
 from transcripts.pipeline import Pipeline
 from transcripts.progress import Progress
+from transcripts.readiness import HealthTeller, engines_when_usable, health_of
 from transcripts.refill import Refill, work_on_refills
 from transcripts.script import Simplifier
 from transcripts.settings import TranscriptSettings
@@ -49,14 +50,16 @@ async def serve(
     ready: Callable[[], None] = lambda: None,
     finals: FinalSettings | None = None,
 ) -> None:
-    """Run until cancelled; raises EngineProblem at start when no captions can be made.
+    """Run until cancelled. While no captions can be made it says so to signaling, and tries again.
 
     With a store and a database the role also works on `refill` jobs, with `finals` on `final` jobs, captions first.
     `ready` is called once captions can be made.
     """
-    engines = await asyncio.to_thread(prepare, settings)
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         signaling = SignalingClient(settings.signaling_url, settings.internal_token, session)
+        teller = HealthTeller(signaling.tell_health)
+        tasks.create_task(teller.run())
+        engines = await engines_when_usable(settings, teller.failed)
         outbox = Outbox(signaling, asyncio.get_running_loop())
         maker = LineMaker(engines.live, Simplifier()).knowing(
             CaseBook(signaling.case_words, asyncio.get_running_loop(), clock).words_of
@@ -66,19 +69,23 @@ async def serve(
         pipeline.skip_before(heads)
         pipeline.start()
         log.info("transcripts.ready", taps=len(settings.tap_urls))
+        teller.look = partial(health_of, engines)
         ready()
+        taps = [TapClient(url, settings.internal_token, session) for url in settings.tap_urls]
+        work = [
+            outbox.run(),
+            tell_progress(pipeline, signaling),
+            *(follow(tap, pipeline, Unheard(heads), outbox) for tap in taps),
+        ]
+        if store is not None and database is not None:
+            work.append(work_on_refills(Refill(database, store, maker, signaling, clock), wake or SleepingWake()))
+            if finals is not None:
+                job = final_pass(engines, database, store, clock, finals, CaptionsFirst(pipeline))
+                work.append(work_on_finals(job, wake or SleepingWake()))
+        for one in work:
+            tasks.create_task(one)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(outbox.run())
-                tasks.create_task(tell_progress(pipeline, signaling))
-                for url in settings.tap_urls:
-                    tap = TapClient(url, settings.internal_token, session)
-                    tasks.create_task(follow(tap, pipeline, Unheard(heads), outbox))
-                if store is not None and database is not None:
-                    tasks.create_task(work_on_refills(Refill(database, store, maker, signaling, clock), wake or SleepingWake()))
-                    if finals is not None:
-                        job = final_pass(engines, database, store, clock, finals, CaptionsFirst(pipeline))
-                        tasks.create_task(work_on_finals(job, wake or SleepingWake()))
+            await asyncio.Event().wait()
         finally:
             await asyncio.to_thread(pipeline.close)
 
