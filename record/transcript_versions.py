@@ -51,6 +51,7 @@ class _Timed:
 
     id: str
     participant_id: str
+    track_id: str
     t0_ms: int
     t1_ms: int
     kind: str = "speech"
@@ -72,7 +73,7 @@ async def version_lines(connection: AsyncConnection, sitting_id: str, number: in
 def class_of_speech(classes: Classes, spoken: Spoken) -> AccessClass:
     """The class of something said, by the part in which it was said and the orders that touch it."""
     who = spoken.track_id.rpartition("-")[0]
-    return classes.of_line(_Timed(spoken.id, who, spoken.t0_ms, spoken.t1_ms))
+    return classes.of_line(_Timed(spoken.id, who, spoken.track_id, spoken.t0_ms, spoken.t1_ms))
 
 
 def readable(lines: Iterable[Line], classes: Classes, holder: AccessClass) -> list[Line]:

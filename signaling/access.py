@@ -103,7 +103,9 @@ class Access:
         return visitor
 
     async def log(self, visitor: Visitor, what: str, ip: str, read: Read = NOTHING_PLAYED) -> None:
-        """`what` is one of record | captions | play | watched | film | film_part | hear_back | exhibit_original | package."""
+        """`what` is one of record | captions | play | watched | film | film_part | hear_back | exhibit_original | package |
+        transcript | transcript_ask.
+        """
         await self.log_all(visitor, what, ip, [read])
 
     async def log_all(self, visitor: Visitor, what: str, ip: str, reads: Sequence[Read]) -> None:

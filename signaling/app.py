@@ -39,6 +39,7 @@ from signaling.http_record import RecordApi
 from signaling.http_sessions import SessionApi
 from signaling.http_statements import StatementApi
 from signaling.http_static import StaticFiles
+from signaling.http_transcripts import TranscriptApi
 from signaling.internal_api import InternalApi
 from signaling.media_watch import MediaWatch
 from signaling.metrics import Metrics
@@ -96,7 +97,7 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes([*RecordApi(parts, access, viewing, draft).routes(), *HearBackApi(parts, access, steering).routes()])
     app.add_routes(PlaybackApi(parts, access, viewing).routes())
     app.add_routes([*OrderApi(parts, access).routes(), *FilmApi(parts, access).routes()])
-    app.add_routes(StatementApi(parts, access, acts).routes())
+    app.add_routes([*StatementApi(parts, access, acts).routes(), *TranscriptApi(parts, access).routes()])
     reports, progress = Reports(parts, acts, broadcast, watch, recording, stores), CaptionProgress(parts, broadcast)
     app.add_routes(InternalApi(parts, reports, draft, progress).routes())
     app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())

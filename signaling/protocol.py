@@ -283,7 +283,7 @@ class CaptionView(Message):
     text: str
     confidence: float | None
     engine: str | None  # "faster-whisper whisper-base 905e5bf8"
-    origin: Literal["live", "refill", "clerk", "ledger"]
+    origin: Literal["live", "refill", "final", "clerk", "ledger"]
 
 
 class OfferView(Message):
@@ -772,6 +772,65 @@ class FilmView(Message):
     made_at: datetime | None = None
 
 
+class VersionView(Message):
+    """A final pass over the recording (终稿识别): machine lines of one engine beside the live draft, which is version 0."""
+
+    number: int  # from 1
+    state: Literal["waiting", "running", "done", "failed"]
+    progress: float  # 0 … 1
+    problem: str  # code, "" without any; of a running one: why it waits
+    message: str  # the problem in Chinese
+    engine: str | None  # "faster-whisper whisper-base 905e5bf8"; null until a worker took it
+    model_sha256: str | None
+    lines: int
+    bleed: int  # lines left out because another microphone told the same words louder
+    requested_by: str | None  # participant; null: after the seal, or a clerk without a seat in the hearing
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class TranscriptVersions(Message):
+    """GET /api/sittings/{id}/transcript/versions. The lines of one: GET …/versions/{number} → CaptionView[] (0: live draft)."""
+
+    live_lines: int
+    versions: list[VersionView]
+    may_ask: bool  # POST another one (clerk, presiding judge)
+    may_compare: bool  # GET /api/sittings/{id}/transcript/diff (panel, clerk)
+
+
+class TranscriptRequest(Message):
+    """POST /api/sittings/{id}/transcript/versions: recognise the recording again with the engine that is set for this use."""
+
+    engine: Literal["final", "second"] = "final"
+
+
+class DiffPiece(Message):
+    kind: Literal["same", "added", "removed"]
+    text: str
+
+
+class DiffRow(Message):
+    """Lines of one track that tell the same stretch in both versions, and what of their text is different."""
+
+    change: Literal["same", "changed", "added", "removed"]
+    participant_id: str
+    label: str
+    name: str
+    t0_ms: int
+    t1_ms: int
+    from_ids: list[str]
+    to_ids: list[str]
+    pieces: list[DiffPiece]  # in reading order
+
+
+class TranscriptDiff(Message):
+    """GET /api/sittings/{id}/transcript/diff?from=0&to=1: in order of time, unchanged rows too."""
+
+    from_version: int
+    to_version: int
+    rows: list[DiffRow]
+
+
 class StatementView(Message):
     """GET /api/sittings/{id}/statements; POST drafts anew. 起止与中断情况记录 (course) or 故障说明 (fault); to print: …/{id}/page"""
 
@@ -819,7 +878,7 @@ class RecordRead(Message):
     """GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read."""
 
     view_id: str  # "" for reads that are no replay
-    what: Literal["record", "captions", "exhibit_original", "film", "package", "hear_back"]
+    what: Literal["record", "captions", "exhibit_original", "film", "package", "hear_back", "transcript"]
     name: str
     at: datetime
     last_at: datetime

@@ -46,6 +46,9 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
 //   GET, POST /api/sittings/{id}/film                      → FilmView (POST asks for it once more)
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
+//   GET, POST /api/sittings/{id}/transcript/versions       → TranscriptVersions (POST TranscriptRequest: another pass)
+//   GET  /api/sittings/{id}/transcript/versions/{number}   → CaptionView[]
+//   GET  /api/sittings/{id}/transcript/diff?from=&to=      → TranscriptDiff
 
 /** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */
 export interface CommandHeader {

@@ -23,7 +23,7 @@ MINUTE_MS = 60_000
 MOST_VIEWS = 2000  # remembered at a time; a forgotten one only writes a row twice
 MOST_READS = 500
 TOGETHER_MS = 1500
-READS = ("record", "captions", "exhibit_original", "film", "package", "hear_back")
+READS = ("record", "captions", "exhibit_original", "film", "package", "hear_back", "transcript")
 
 Span = tuple[int, int]
 

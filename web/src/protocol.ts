@@ -26,6 +26,9 @@
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
 //   GET, POST /api/sittings/{id}/film                      → FilmView (POST asks for it once more)
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
+//   GET, POST /api/sittings/{id}/transcript/versions       → TranscriptVersions (POST TranscriptRequest: another pass)
+//   GET  /api/sittings/{id}/transcript/versions/{number}   → CaptionView[]
+//   GET  /api/sittings/{id}/transcript/diff?from=&to=      → TranscriptDiff
 
 /** The fields every command carries. `command_id` is new for every act and repeated when the same act is sent again. */
 export interface CommandHeader {
@@ -433,7 +436,7 @@ export interface CaptionView {
   text: string
   confidence: number | null
   engine: string | null
-  origin: "live" | "refill" | "clerk" | "ledger"
+  origin: "live" | "refill" | "final" | "clerk" | "ledger"
 }
 
 export interface OfferView {
@@ -872,6 +875,60 @@ export interface FilmView {
   made_at: string | null
 }
 
+/** A final pass over the recording (终稿识别): machine lines of one engine beside the live draft, which is version 0. */
+export interface VersionView {
+  number: number
+  state: "waiting" | "running" | "done" | "failed"
+  progress: number
+  problem: string
+  message: string
+  engine: string | null
+  model_sha256: string | null
+  lines: number
+  bleed: number
+  requested_by: string | null
+  created_at: string
+  finished_at: string | null
+}
+
+/** GET /api/sittings/{id}/transcript/versions. The lines of one: GET …/versions/{number} → CaptionView[] (0: live draft). */
+export interface TranscriptVersions {
+  live_lines: number
+  versions: VersionView[]
+  may_ask: boolean
+  may_compare: boolean
+}
+
+/** POST /api/sittings/{id}/transcript/versions: recognise the recording again with the engine that is set for this use. */
+export interface TranscriptRequest {
+  engine: "final" | "second"
+}
+
+export interface DiffPiece {
+  kind: "same" | "added" | "removed"
+  text: string
+}
+
+/** Lines of one track that tell the same stretch in both versions, and what of their text is different. */
+export interface DiffRow {
+  change: "same" | "changed" | "added" | "removed"
+  participant_id: string
+  label: string
+  name: string
+  t0_ms: number
+  t1_ms: number
+  from_ids: string[]
+  to_ids: string[]
+  pieces: DiffPiece[]
+}
+
+/** GET /api/sittings/{id}/transcript/diff?from=0&to=1: in order of time, unchanged rows too. */
+export interface TranscriptDiff {
+  from_version: number
+  to_version: number
+  rows: DiffRow[]
+}
+
 /** GET /api/sittings/{id}/statements; POST drafts anew. 起止与中断情况记录 (course) or 故障说明 (fault); to print: …/{id}/page */
 export interface StatementView {
   id: string
@@ -913,7 +970,7 @@ export interface PlayedSpans {
 /** GET /api/sittings/{id}/views (who manages the hearing): one opening of the record, newest first, or another read. */
 export interface RecordRead {
   view_id: string
-  what: "record" | "captions" | "exhibit_original" | "film" | "package" | "hear_back"
+  what: "record" | "captions" | "exhibit_original" | "film" | "package" | "hear_back" | "transcript"
   name: string
   at: string
   last_at: string

@@ -66,6 +66,7 @@ export const record = {
     film: "播放合成录像",
     package: "下载记录包",
     hear_back: "庭审中回听",
+    transcript: "查阅机器稿版本",
     played: "播放 {time}",
     notice: "每次回放、阅读、下载都会记入。",
   },
