@@ -14,6 +14,7 @@ from signaling.acts import Acts
 from signaling.auth import Authentication
 from signaling.broadcast import Broadcast
 from signaling.caption_progress import CaptionProgress
+from signaling.caption_watch import CaptionWatch
 from signaling.clock_watch import ClockWatch
 from signaling.door import DoorKeeper
 from signaling.errands import Errands
@@ -73,7 +74,8 @@ def build_app(parts: Parts) -> web.Application:
     authentication, access = Authentication(settings, parts.database, parts.clock), Access(parts)
     viewing = Viewing(parts, access)
     stores = StoreWatch(parts.clock, settings.spool_warn_bytes, settings.spool_stop_bytes)
-    recording = RecordingWatch(parts.clock, settings.recorder_silence_s, stores)
+    captions = CaptionWatch(parts.clock, wanted=settings.captions)
+    recording = RecordingWatch(parts.clock, settings.recorder_silence_s, stores, captions)
     broadcast = Broadcast(server, parts, histories, recording)
     steering = Steering(parts, errands, fleet, metrics.grants_applied_seconds.observe)
     acts = Acts(parts, steering, broadcast, histories, errands)
@@ -98,9 +100,9 @@ def build_app(parts: Parts) -> web.Application:
     app.add_routes(PlaybackApi(parts, access, viewing).routes())
     app.add_routes([*OrderApi(parts, access).routes(), *FilmApi(parts, access).routes()])
     app.add_routes([*StatementApi(parts, access, acts).routes(), *TranscriptApi(parts, access).routes()])
-    reports, progress = Reports(parts, acts, broadcast, watch, recording, stores), CaptionProgress(parts, broadcast)
+    reports, progress = Reports(parts, acts, broadcast, watch, recording, stores), CaptionProgress(parts, broadcast, captions)
     app.add_routes(InternalApi(parts, reports, draft, progress).routes())
-    app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores).routes())
+    app.add_routes(HealthApi(parts, fleet, metrics, seating.presence, stores, captions).routes())
     server.attach(app, socketio_path="socket.io")
     app.add_routes(StaticFiles(settings.web_root).routes())  # last: it takes every path
     app.cleanup_ctx.append(_running(watch, SessionWatch(parts.database, seating), steering, seating, errands, faults, clocks))

@@ -9,8 +9,10 @@ from hearing.errors import UserError
 from hearing.model import Hearing, Sitting, SittingId
 from hearing.timeline import t_ms
 from signaling.broadcast import Broadcast, insiders
+from signaling.caption_watch import CaptionWatch
 from signaling.parts import Parts
 from signaling.protocol import CaptionsProgress
+from transcripts.health import CaptionHealth
 from transcripts.model import participant_of
 from transcripts.progress import Progress
 
@@ -19,11 +21,16 @@ LENGTHENED_MS = 2_000  # with longer cuts, already this is worth saying
 
 
 class CaptionProgress:
-    """Passes on what the transcripts role says; nothing of it is kept."""
+    """Passes on what the transcripts role says; nothing of it is stored."""
 
-    def __init__(self, parts: Parts, broadcast: Broadcast) -> None:
+    def __init__(self, parts: Parts, broadcast: Broadcast, captions: CaptionWatch) -> None:
         self._parts = parts
         self._broadcast = broadcast
+        self._captions = captions
+
+    def health(self, health: CaptionHealth) -> None:
+        """Views are made anew where it changes what they show (MediaWatch looks every moment)."""
+        self._captions.heard(health)
 
     async def tell(self, progress: Progress) -> None:
         """To everybody in the courtroom; a sitting that is not here is passed over."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from sqlalchemy import select
 
 from media.control import MediaError
+from signaling.caption_watch import CaptionWatch
 from signaling.error_codes import Refused
 from signaling.fleet import Fleet
 from signaling.metrics import Metrics
@@ -27,26 +28,33 @@ WORKER_ANSWERS_WITHIN_S = 2.0
 class HealthApi:
     """Says what works. A silent media worker does not make signaling unhealthy: people must still reach the court."""
 
-    def __init__(self, parts: Parts, fleet: Fleet, metrics: Metrics, presence: Presence, stores: StoreWatch) -> None:
+    def __init__(
+        self, parts: Parts, fleet: Fleet, metrics: Metrics, presence: Presence, stores: StoreWatch,
+        captions: CaptionWatch,
+    ) -> None:  # fmt: skip
         self._parts = parts
         self._fleet = fleet
         self._metrics = metrics
         self._presence = presence
         self._stores = stores
+        self._captions = captions
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/healthz", self.health), web.get("/metrics", self.metrics)]
 
     async def health(self, _: web.Request) -> web.Response:
         """`media` is true when every worker is heard; `media_workers` says so for each. `recording` names what keeps the
-        record from both stores: [] when nothing does. `faulty_copies`: stored copies that wait to be healed, or cannot be.
+        record from both stores: [] when nothing does. `captions`: whether they can be made, and what is in the way.
+        `faulty_copies`: stored copies that wait to be healed, or cannot be.
         """
         database, store = await self._database(), await self._store()
+        captions = self._captions.state()
         workers = {name: self._fleet.is_there(url) for name, url in self._fleet.names.items()}
         body = {
             "ok": database and store, "database": database, "store": store,
             "media": all(workers.values()), "media_workers": workers,
             "recording": [trouble.code for trouble in self._stores.state().troubles],
+            "captions": {"state": captions.state, "troubles": captions.codes},
             "faulty_copies": await self._faulty_copies() if database else None,
         }  # fmt: skip
         return web.json_response(body, status=200 if body["ok"] else 503, headers={"Cache-Control": "no-store"})

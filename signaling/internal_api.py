@@ -22,6 +22,7 @@ from signaling.parts import Parts
 from signaling.reports import Reports, read_report
 from storage.queue import enqueue
 from transcripts.case_data import words_of_sitting
+from transcripts.health import CaptionHealth
 from transcripts.model import Utterance
 from transcripts.progress import Progress
 
@@ -31,6 +32,7 @@ JOB_KINDS = frozenset({"refill"})
 """What other roles may ask for; `seal` is written by the law only."""
 
 UTTERANCES = TypeAdapter(list[Utterance])
+HEALTH = TypeAdapter(CaptionHealth)
 PROGRESS = TypeAdapter(list[Progress])
 
 
@@ -49,6 +51,7 @@ class InternalApi:
             web.post("/internal/utterances", self._guard(self.utterances)),
             web.get("/internal/utterances/heads", self._guard(self.heads)),
             web.post("/internal/captions/progress", self._guard(self.captions_progress)),
+            web.post("/internal/captions/health", self._guard(self.captions_health)),
             web.get("/internal/sittings/{sitting_id}/words", self._guard(self.words)),
             web.post("/internal/jobs", self._guard(self.jobs)),
         ]
@@ -103,6 +106,11 @@ class InternalApi:
         """Who is being written now: passed on at once, not kept."""
         for progress in PROGRESS.validate_python((await _json(request)).get("sittings")):
             await self._progress.tell(progress)
+        return web.json_response({})
+
+    async def captions_health(self, request: web.Request) -> web.Response:
+        """Whether captions can be made; kept in memory, and told to those in the courtroom when it changes."""
+        self._progress.health(HEALTH.validate_python(await _json(request)))
         return web.json_response({})
 
     async def words(self, request: web.Request) -> web.Response:

@@ -268,6 +268,8 @@ class SittingView(Message):
     recording: Literal["off", "starting", "on", "fault", "stopped"]
     recording_detail: str
     alarms: list[AlarmView]
+    captions: Literal["off", "starting", "on", "delayed", "unavailable"]  # whether live captions can be made
+    captions_detail: str  # for the bench: what is wrong with speech recognition, and what to do
 
 
 class CaptionView(Message):

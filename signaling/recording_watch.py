@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hearing.model import Keeping, Sitting, SittingId, SittingState
 from hearing.parts import PART_NAMES, kept
@@ -12,6 +12,7 @@ from hearing.states import OVER
 from hearing.timeline import Clock
 from media.control import RecorderHealth
 from signaling.alarms import Alarm, fault, warning
+from signaling.caption_watch import CaptionWatch
 from signaling.store_watch import StoreWatch
 from signaling.views import Recording, RecordingState
 
@@ -26,12 +27,16 @@ class _Watched:
 
 
 class RecordingWatch:
-    """Recorder health per sitting; `silence_s` without a report is a fault. What ails the stores is a warning beside it."""
+    """Recorder health per sitting; `silence_s` without a report is a fault. What ails the stores is a warning beside it.
 
-    def __init__(self, clock: Clock, silence_s: float, stores: StoreWatch) -> None:
+    How captions do stands beside it too, since the same people are told at the same moments.
+    """
+
+    def __init__(self, clock: Clock, silence_s: float, stores: StoreWatch, captions: CaptionWatch) -> None:
         self._clock = clock
         self._silence_s = silence_s
         self._stores = stores
+        self._captions = captions
         self._watched: dict[SittingId, _Watched] = {}
         self._shown: dict[SittingId, tuple[Sitting, Recording]] = {}
 
@@ -60,6 +65,9 @@ class RecordingWatch:
         ]
 
     def _judge(self, sitting: Sitting) -> Recording:
+        return replace(self._of_recorder(sitting), captions=self._captions.state())
+
+    def _of_recorder(self, sitting: Sitting) -> Recording:
         if sitting.state in OVER:
             self._watched.pop(sitting.id, None)
             return Recording("stopped", "闭庭") if sitting.opened_at else Recording("off")

@@ -57,6 +57,8 @@ class SignalingSettings:
     """Worker unheard and unreachable so long: its sittings go on at another one."""
     suspend_after_s: float = 15.0
     """Worker unheard so long: sittings in session become TECH_SUSPENDED."""
+    captions: bool = False
+    """A transcripts role is expected; its silence is told."""
     recorder_silence_s: float = 10.0
     """No recorder health so long: the recording is shown as faulty."""
     spool_warn_bytes: int = 20 * 1024**3

@@ -17,6 +17,7 @@ from hearing.model import BENCH, PARTIES, Difficulty, Hearing, Participant, Role
 from hearing.states import LIVE, OVER
 from hearing.timeline import t_ms
 from signaling.alarms import Alarm, names_single_tracks
+from signaling.caption_watch import OFF, Captions
 from signaling.protocol import (
     AlarmView,
     CameraRequestView,
@@ -48,6 +49,7 @@ class Recording:
     state: RecordingState
     detail: str = ""
     alarms: tuple[Alarm, ...] = ()  # for the bench
+    captions: Captions = OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
         recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",
         alarms=[alarm_view(sitting, alarm) for alarm in scene.recording.alarms] if viewer.role in BENCH else [],
+        captions=scene.recording.captions.state,
+        captions_detail=scene.recording.captions.detail if viewer.role in BENCH else "",
     )  # fmt: skip
 
 

@@ -89,6 +89,7 @@ def signaling_settings(settings: Settings, token: str) -> SignalingSettings:
         turn_ttl_hours=settings.turn_ttl_hours,
         relay_only=settings.relay_only,
         redis_url=settings.redis_url or None,
+        captions=settings.captions,
         spool_warn_bytes=settings.spool_warn_gb * 1024**3,
         spool_stop_bytes=settings.spool_stop_gb * 1024**3,
     )

@@ -422,6 +422,8 @@ export interface SittingView {
   recording: "off" | "starting" | "on" | "fault" | "stopped"
   recording_detail: string
   alarms: AlarmView[]
+  captions: "off" | "starting" | "on" | "delayed" | "unavailable"
+  captions_detail: string
 }
 
 /** One line of the machine draft (机器识别，非笔录), a clerk's note, or an act from the ledger. */

@@ -60,6 +60,8 @@ export function sitting(extra: Partial<SittingView>): SittingView {
     recording: "off",
     recording_detail: "",
     alarms: [],
+    captions: "off",
+    captions_detail: "",
     ...extra,
   };
 }

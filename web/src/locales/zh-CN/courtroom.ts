@@ -150,6 +150,12 @@ export const courtroom = {
     andOthers: "等 {n} 人",
     late: "字幕延迟约 {n} 秒",
     lateSaid: "字幕有延迟，发言不会遗漏",
+    state: { starting: "字幕正在准备。", delayed: "字幕延迟。", unavailable: "字幕暂不可用。" },
+    stateThen: {
+      starting: "庭审与录音录像照常进行，发言随后补上。",
+      delayed: "语音识别暂时没有应答，庭审与录音录像照常进行，发言随后补上。",
+      unavailable: "庭审与录音录像照常进行，恢复后从录音补识别。",
+    },
   },
   note: { label: "书记员记一行", placeholder: "记一行，按回车", send: "记入" },
   hands: {
