@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, Keeping, Part, ParticipantId, Stage
+from hearing.commands_draft import EditDraft as EditDraft
+from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, Keeping, Part, ParticipantId, StaffId, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +347,17 @@ class SignStatement:
     type: ClassVar[str] = "statement.sign"
 
 
+@dataclass(frozen=True, slots=True)
+class DestroyRecord:
+    """依法销毁, as ordered and approved by two members of staff; fields as in RecordDestroyed."""
+
+    order_number: str
+    ordered_by: StaffId
+    approved_by: StaffId
+    objects: int
+    type: ClassVar[str] = "record.destroy"
+
+
 MoveCommand = OpenLobby | OpenSitting | Adjourn | Resume | Close | Cancel | SuspendForFault
 """Commands that move the sitting along an edge of states.py."""
 
@@ -370,7 +382,7 @@ ScreenCommand = StartScreen | StopScreen
 ExhibitCommand = AllowPresenting | ShowExhibit | WithdrawExhibit | ScreenCommand
 """What is on everybody's screen."""
 
-RecordCommand = AddNote | RecordGap | BeginFault | EndFault | ConfirmStatement | SignStatement
+RecordCommand = AddNote | EditDraft | RecordGap | BeginFault | EndFault | ConfirmStatement | SignStatement | DestroyRecord
 """What is written into the record by hand or by the server, what endangers it, and who answers for it."""
 
 Command = (

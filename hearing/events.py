@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, get_args
 
+from hearing.events_record import DraftEdited as DraftEdited
 from hearing.events_record import FaultBegan as FaultBegan
 from hearing.events_record import FaultEnded as FaultEnded
 from hearing.events_record import GapRecorded as GapRecorded
 from hearing.events_record import NoteAdded as NoteAdded
 from hearing.events_record import PreflightOverridden as PreflightOverridden
+from hearing.events_record import RecordDestroyed as RecordDestroyed
 from hearing.events_record import StatementConfirmed as StatementConfirmed
 from hearing.events_record import StatementSigned as StatementSigned
 from hearing.model import CameraReason, Difficulty, ExhibitId, HandReason, Keeping, Part, ParticipantId, Stage
@@ -346,7 +348,8 @@ AttendanceEvent = (
 ExhibitEvent = PresentingAllowed | ExhibitShown | ExhibitWithdrawn
 ScreenEvent = ScreenStarted | ScreenStopped
 RecordEvent = (
-    NoteAdded | GapRecorded | FaultBegan | FaultEnded | PreflightOverridden | StatementConfirmed | StatementSigned
+    NoteAdded | DraftEdited | GapRecorded | FaultBegan | FaultEnded | PreflightOverridden | StatementConfirmed | StatementSigned
+    | RecordDestroyed
 )  # fmt: skip
 Event = (
     MoveEvent | StageEntered | PartEvent | FloorEvent | OwnEvent | CameraEvent | AttendanceEvent | ExhibitEvent | ScreenEvent

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from hearing.model import ParticipantId
+from hearing.model import ParticipantId, StaffId
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,24 @@ class NoteAdded:
     at: datetime
     text: str
     type: ClassVar[str] = "note.added"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftEdited:
+    """书记员更正机器稿一行: which line and where it lies; what was written stands in the row with this digest.
+
+    A line of a closed part is as closed as what was said there, wherever the clerk corrects it.
+    """
+
+    at: datetime
+    revision_id: str
+    line_id: str
+    operation: str  # replace_text | split | merge | set_speaker
+    track_id: str
+    t0_ms: int
+    t1_ms: int
+    sha256: str
+    type: ClassVar[str] = "draft.edited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +105,18 @@ class StatementSigned:
     kind: str
     sha256: str
     type: ClassVar[str] = "statement.signed"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDestroyed:
+    """依法销毁: the keys of this sitting's recordings, forms and exhibits are gone, by order, after the time of keeping.
+
+    `ordered_by` and `approved_by` are two members of staff. What stays: this ledger, the manifest, every hash.
+    """
+
+    at: datetime
+    order_number: str  # 文号
+    ordered_by: StaffId
+    approved_by: StaffId
+    objects: int
+    type: ClassVar[str] = "record.destroyed"

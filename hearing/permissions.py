@@ -73,6 +73,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         # The clerk's desk.
         c.MarkAttendance.type: Rule(_CLERK, LIVE),
         c.AddNote.type: Rule(_CLERK, LIVE),
+        c.EditDraft.type: Rule(_CLERK, LIVE | {_S.CLOSED}),
         # Everybody's own.
         c.RaiseHand.type: Rule(_SENDERS - BENCH, LIVE),
         c.LowerHand.type: Rule(_SENDERS - BENCH | _PRESIDING | _CLERK, LIVE),
@@ -96,6 +97,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         c.RecordGap.type: Rule(frozenset(), frozenset(_S), by_server=True),
         c.BeginFault.type: Rule(frozenset(), _IN_SESSION, by_server=True),
         c.EndFault.type: Rule(frozenset(), frozenset(_S), by_server=True),
+        c.DestroyRecord.type: Rule(frozenset(), OVER, by_server=True),
     }
 )
 

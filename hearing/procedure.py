@@ -64,7 +64,10 @@ def decide(
             return decide_attendance(scene, command)
         case c.AllowPresenting() | c.ShowExhibit() | c.WithdrawExhibit() | c.StartScreen() | c.StopScreen():
             return decide_exhibit(scene, command)
-        case c.AddNote() | c.RecordGap() | c.BeginFault() | c.EndFault() | c.ConfirmStatement() | c.SignStatement():
+        case (
+            c.AddNote() | c.EditDraft() | c.RecordGap() | c.BeginFault() | c.EndFault() | c.ConfirmStatement()
+            | c.SignStatement() | c.DestroyRecord()
+        ):  # fmt: skip
             return decide_record(scene, command)
 
 
@@ -101,8 +104,8 @@ def evolve(sitting: Sitting, event: e.Event, number: int) -> Sitting:
         case e.ScreenStopped():
             changed = replace(sitting, screen=None)
         case (
-            e.NoteAdded() | e.GapRecorded() | e.FaultBegan() | e.FaultEnded() | e.PreflightOverridden()
-            | e.StatementConfirmed() | e.StatementSigned()
+            e.NoteAdded() | e.DraftEdited() | e.GapRecorded() | e.FaultBegan() | e.FaultEnded() | e.PreflightOverridden()
+            | e.StatementConfirmed() | e.StatementSigned() | e.RecordDestroyed()
         ):  # fmt: skip
             changed = _after_record(sitting, event)
     return replace(changed, ledger_number=number, updated_at=event.at)

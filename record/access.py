@@ -34,6 +34,8 @@ class TimedLine(Protocol):
     @property
     def participant_id(self) -> str | None: ...
     @property
+    def track_id(self) -> str | None: ...
+    @property
     def t0_ms(self) -> int: ...
     @property
     def t1_ms(self) -> int: ...
@@ -86,7 +88,7 @@ class Classes:
     def of_line(self, line: TimedLine) -> AccessClass:
         """Speech by its time and track; acts and notes by their ledger entry."""
         if line.kind == "speech":
-            track_id = f"{line.participant_id}-audio"
+            track_id = line.track_id or f"{line.participant_id}-audio"
             ordered = self._ordered(track_id, line.t0_ms, line.t1_ms)
             return strictest([AccessClass.PARTIES, *self._parts(line.t0_ms, line.t1_ms), *ordered])
         return self.of_entry(self._entries[int(line.id.rpartition("#")[2])], line.t0_ms)
@@ -95,6 +97,10 @@ class Classes:
         """A ledger entry belongs to the part in which it was written; `t_ms`: where it stands on the record clock."""
         if isinstance(entry.event, ALWAYS_TOLD):
             return AccessClass.PARTIES
+        if isinstance(entry.event, law.DraftEdited):
+            line = entry.event
+            edited = self._ordered(line.track_id, line.t0_ms, line.t1_ms)
+            return strictest([AccessClass.PARTIES, *self._parts(line.t0_ms, line.t1_ms), *edited])
         inside = [interval for interval in self.intervals if interval.number <= entry.number][-1:]
         ordered = [] if t_ms is None else self._ordered("", t_ms, t_ms)
         return strictest([AccessClass.PARTIES, *map(class_of_interval, inside), *ordered])

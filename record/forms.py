@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from hearing.access import ORDER, AccessClass, may_have, strictest
 from record.access import Classes
 from record.course import Course, screens, showings
-from record.lines import Line, lines_of, transcript_json, transcript_txt, transcript_vtt
+from record.lines import Line, line_of_utterance, lines_of, transcript_json, transcript_txt, transcript_vtt
 from record.model import Material
 from record.verify import canonical
 
@@ -70,7 +70,8 @@ def class_today(material: Material, sealed_as: AccessClass) -> AccessClass:
 
 
 def _lines(material: Material, course: Course) -> list[Line]:
-    return lines_of(course, material.sitting.id, material.hearing, material.exhibit_marks(), material.utterances)
+    spoken = [line_of_utterance(utterance, material.hearing) for utterance in material.utterances]
+    return lines_of(course, material.sitting.id, material.hearing, material.exhibit_marks(), spoken)
 
 
 def _annex(material: Material, course: Course, classes: Classes, access: AccessClass) -> bytes:

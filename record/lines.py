@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from hearing import events as law
@@ -13,7 +13,8 @@ from hearing.timeline import hh_mm_ss, local_date_time, t_ms
 from record.acts import act_text, person_mark
 from record.course import Course
 from record.verify import canonical
-from transcripts.model import Engine, Utterance
+from transcripts.model import Engine, Mark, Utterance
+from transcripts.model import Line as DraftLine
 
 TRANSCRIPT_SCHEMA = "remote-court/transcript/1"
 NOTICE = "机器识别，非笔录"
@@ -33,7 +34,17 @@ class Line:
     text: str
     confidence: float | None
     engine: str | None
-    origin: str  # live | refill | clerk | ledger
+    origin: str  # live | refill | final | clerk | ledger
+    track_id: str | None = None
+    marks: tuple[Mark, ...] = ()  # characters of `text` that want a look
+    version: int = 0  # of the machine's line; 0: live
+    machine: bool = False  # no person has written this text
+    revision: str = ""  # the newest correction
+    edited_by: ParticipantId | None = None
+    edited_at: datetime | None = None
+
+
+SEALED_FIELDS = ("id", "kind", "participant_id", "label", "name", "t0_ms", "t1_ms", "text", "confidence", "engine", "origin")
 
 
 def line_of_utterance(utterance: Utterance, hearing: Hearing) -> Line:
@@ -42,6 +53,15 @@ def line_of_utterance(utterance: Utterance, hearing: Hearing) -> Line:
     return Line(
         utterance.id, "speech", utterance.participant_id, person.label if person else "", person.name if person else "",
         utterance.t0_ms, utterance.t1_ms, utterance.text, utterance.confidence, engine_name(utterance.engine), utterance.origin,
+        utterance.track_id, utterance.marks, utterance.version, machine=True,
+    )  # fmt: skip
+
+
+def line_of_draft(line: DraftLine, hearing: Hearing) -> Line:
+    """A line as it reads after the clerk's corrections."""
+    return replace(
+        line_of_utterance(line.utterance, hearing), text=line.text, marks=line.marks, machine=not line.rewritten,
+        revision=line.revision, edited_by=line.edited_by, edited_at=line.edited_at,
     )  # fmt: skip
 
 
@@ -64,11 +84,10 @@ def engine_name(engine: Engine) -> str:
 
 
 def lines_of(
-    course: Course, sitting_id: str, hearing: Hearing, exhibits: Mapping[ExhibitId, str], utterances: Iterable[Utterance]
+    course: Course, sitting_id: str, hearing: Hearing, exhibits: Mapping[ExhibitId, str], spoken: Iterable[Line]
 ) -> list[Line]:
     """All lines of a sitting from 宣布开庭 on, in order of time; an act stands before the words that follow it."""
     acts = [line_of_entry(entry, sitting_id, course.opened_at, hearing, exhibits) for entry in course.entries]
-    spoken = [line_of_utterance(utterance, hearing) for utterance in utterances]
     whole = [line for line in (*acts, *spoken) if line is not None and line.t1_ms >= 0]
     return sorted(whole, key=lambda line: (line.t0_ms, line.kind == "speech", line.id))
 
@@ -79,11 +98,11 @@ def transcript_json(sitting_id: str, lines: Sequence[Line], utterances: Iterable
     engines = list(dict.fromkeys(utterance.engine for utterance in said.values()))
     rows: list[dict[str, object]] = []
     for line in lines:
-        row: dict[str, object] = {**asdict(line), "engine": None}
+        row: dict[str, object] = {name: getattr(line, name) for name in SEALED_FIELDS} | {"engine": None}
         if (utterance := said.get(line.id)) is not None:
             words = [asdict(word) for word in utterance.words]
             row |= {"engine": engines.index(utterance.engine), "raw_text": utterance.raw_text, "words": words}
-            row |= {"track_id": utterance.track_id}
+            row |= {"track_id": utterance.track_id, "marks": [asdict(mark) for mark in utterance.marks]}
         rows.append(row)
     return canonical(
         {

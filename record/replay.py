@@ -21,8 +21,9 @@ from record import store
 from record.access import Classes, Withheld
 from record.checks import last_check
 from record.course import Course, course_of, intervals, screens, showings, stages
+from record.draft import Draft, draft_of
 from record.gaps import gaps_of
-from record.lines import lines_of
+from record.lines import line_of_draft, lines_of
 from record.links import exhibits_of_line, moments
 from record.model import Material, Segment
 from record.proof import proof_of
@@ -49,16 +50,17 @@ async def record_view(
         material = await store.material_of(connection, sitting_id)
         row = await law_store.load_sitting(connection, sitting_id)
         verification = await last_check(connection, sitting_id)
+        draft = await draft_of(connection, sitting_id, material.utterances if material else ())
     if material is None or row is None:
         raise UnknownId("没有这个庭次。", field="sitting_id")
     course = course_of(material.entries, clock.now())
     if course is None:
         raise NotNow("尚未开庭，没有庭审记录。", code="not_opened")
     proof = await proof_of(material, objects, verification)
-    return await asyncio.to_thread(_body, material, row.sitting, course, holder) | {"proof": proof}
+    return await asyncio.to_thread(_body, material, row.sitting, course, draft, holder) | {"proof": proof}
 
 
-def _body(material: Material, sitting: Sitting, course: Course, holder: AccessClass) -> dict[str, object]:
+def _body(material: Material, sitting: Sitting, course: Course, draft: Draft, holder: AccessClass) -> dict[str, object]:
     """The view without its proof; a second's work for a long hearing, so it is done beside the server's loop."""
     return {
         "sitting_id": material.sitting.id,
@@ -73,17 +75,19 @@ def _body(material: Material, sitting: Sitting, course: Course, holder: AccessCl
         "intervals": [_without(asdict(interval), "number") for interval in intervals(course)],
         "stages": [asdict(stage) for stage in stages(course)],
         "exhibits": [_exhibit(material, index) for index in range(len(material.exhibits))],
-        **_happenings(material, course, holder),
+        **_happenings(material, course, draft, holder),
+        "version": draft.version,
         "page_ms": PAGE_MS,
     }
 
 
-def _happenings(material: Material, course: Course, holder: AccessClass) -> dict[str, object]:
+def _happenings(material: Material, course: Course, draft: Draft, holder: AccessClass) -> dict[str, object]:
     """What was shown and said, without what is kept from the holder; and what that is."""
     classes = Classes(course, material.orders)
     withheld = _joined(classes.withheld_from(holder, material.segments))
     closed = [(one.t0_ms, one.t1_ms) for one in withheld if not one.track_id]
-    lines = lines_of(course, material.sitting.id, material.hearing, material.exhibit_marks(), material.utterances)
+    spoken = [line_of_draft(line, material.hearing) for line in draft.lines if line.text]
+    lines = lines_of(course, material.sitting.id, material.hearing, material.exhibit_marks(), spoken)
     quiet = quiet_spans(course.recorded(), material.segments, material.utterances)
     return {
         "showings": [part for shown in showings(course) for part in _outside(asdict(shown), closed)],
@@ -116,10 +120,12 @@ async def exhibit_links(database: Database, sitting_id: str, clock: Clock = _CLO
     """The triangle exhibit ↔ time ↔ line of a sitting: `moments` by exhibit page, `lines` by line id."""
     async with database.read() as connection:
         material = await store.material_of(connection, sitting_id)
+        draft = await draft_of(connection, sitting_id, material.utterances if material else ())
     course = course_of(material.entries, clock.now()) if material else None
     if material is None or course is None:
         raise UnknownId("没有这个庭次的记录。", field="sitting_id")
-    lines = lines_of(course, sitting_id, material.hearing, material.exhibit_marks(), material.utterances)
+    spoken = [line_of_draft(line, material.hearing) for line in draft.lines]
+    lines = lines_of(course, sitting_id, material.hearing, material.exhibit_marks(), spoken)
     shown = showings(course)
     return {
         "moments": [asdict(moment) for moment in moments(shown, lines)],

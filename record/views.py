@@ -14,12 +14,12 @@ from record.replay import record_view
 from storage.clock import SystemClock
 from storage.database import Database
 from storage.objects import ObjectStore
-from storage.tables import access_orders, ledger, sittings, utterances
+from storage.tables import access_orders, ledger, revisions, sittings, utterances
 
 MOST_VIEWS = 8  # a hearing of three hours and twelve people: about 5 MB each
 KEPT_S = 300.0  # then the stores are looked at again, also where no row tells of a change
 _CLOCK = SystemClock()
-_GROWING = (ledger, access_orders, utterances)
+_GROWING = (ledger, access_orders, utterances, revisions)
 
 
 class RecordViews:

@@ -21,11 +21,13 @@ from signaling.errands import Errands
 from signaling.fault_keeper import FaultKeeper
 from signaling.fleet import Fleet
 from signaling.gateway import Gateway, Handler
+from signaling.handlers.drafting import DraftDesk
 from signaling.handlers.evidence import ExhibitNews
 from signaling.handlers.hearing import Seating, court_command, opening_command
 from signaling.handlers.media import MediaHandlers
 from signaling.handlers.transcripts import Draft
 from signaling.history import Histories
+from signaling.http_draft import DraftApi
 from signaling.http_exhibits import ExhibitApi
 from signaling.http_film import FilmApi
 from signaling.http_health import HealthApi
@@ -49,7 +51,7 @@ from signaling.packets import TextPacket
 from signaling.parsing import COMMAND_BYTES
 from signaling.parts import Parts
 from signaling.preflight import Preflight
-from signaling.protocol import COURT_COMMANDS
+from signaling.protocol import COURT_COMMANDS, DRAFT_COMMANDS
 from signaling.recording_watch import RecordingWatch
 from signaling.reports import Reports
 from signaling.session_watch import SessionWatch
@@ -79,7 +81,7 @@ def build_app(parts: Parts) -> web.Application:
     broadcast = Broadcast(server, parts, histories, recording)
     steering = Steering(parts, errands, fleet, metrics.grants_applied_seconds.observe)
     acts = Acts(parts, steering, broadcast, histories, errands)
-    draft, news = Draft(parts, broadcast), ExhibitNews(parts, broadcast)
+    draft, news, desk = Draft(parts, broadcast), ExhibitNews(parts, broadcast), DraftDesk(parts, acts, broadcast)
     seating = Seating(server, parts, acts, broadcast, draft)
     clocks, faults = ClockWatch(parts.clock, parts.database), FaultKeeper(parts.clock, acts, recording)
     watch = MediaWatch(parts, acts, steering, broadcast, recording)
@@ -87,17 +89,16 @@ def build_app(parts: Parts) -> web.Application:
     handlers: dict[str, Handler] = {name: court_command(acts) for name in COURT_COMMANDS}
     preflight = Preflight(parts, fleet, stores, clocks)
     handlers[OpenSitting.type] = opening_command(parts, acts, stores, preflight)
-    handlers |= MediaHandlers(steering).table() | {"sitting.join": seating.join}
+    handlers |= MediaHandlers(steering).table() | {"sitting.join": seating.join, **dict.fromkeys(DRAFT_COMMANDS, desk.handle)}
     server.register_namespace(Gateway(settings, parts.clock, seating.presence, door.seat, handlers, metrics))
 
     app = _application(parts, authentication, metrics)
-    app.add_routes(SessionApi(parts, authentication, seating).routes())
-    app.add_routes(NetworkTestApi(parts, fleet).routes())
+    app.add_routes([*SessionApi(parts, authentication, seating).routes(), *NetworkTestApi(parts, fleet).routes()])
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
     app.add_routes(ExhibitApi(parts, access, news).routes())
     app.add_routes([*PreflightApi(access, preflight).routes(), *QualityApi(parts, access, steering).routes()])
     app.add_routes([*RecordApi(parts, access, viewing, draft).routes(), *HearBackApi(parts, access, steering).routes()])
-    app.add_routes(PlaybackApi(parts, access, viewing).routes())
+    app.add_routes([*DraftApi(parts, access, desk).routes(), *PlaybackApi(parts, access, viewing).routes()])
     app.add_routes([*OrderApi(parts, access).routes(), *FilmApi(parts, access).routes()])
     app.add_routes([*StatementApi(parts, access, acts).routes(), *TranscriptApi(parts, access).routes()])
     reports, progress = Reports(parts, acts, broadcast, watch, recording, stores), CaptionProgress(parts, broadcast, captions)

@@ -7,7 +7,7 @@ signaling process holds (Redis manager).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import socketio
 
@@ -25,7 +25,7 @@ from signaling.history import Histories, Line, marks_of
 from signaling.packets import NAMESPACE
 from signaling.parts import Parts
 from signaling.presence import room_of
-from signaling.protocol import CaptionAdded, Message, SittingUpdated
+from signaling.protocol import CaptionAdded, CaptionsEdited, Message, SittingUpdated
 from signaling.recording_watch import RecordingWatch
 from signaling.views import Scene, sitting_view
 
@@ -81,6 +81,28 @@ class Broadcast:
         readers = [p.id for p in hearing.participants if _is_told(sitting, p) and history.may_read(p.id, line)]
         await self.send_to(sitting.id, readers, CaptionAdded(caption=line.view))
 
+    async def edited(self, hearing: Hearing, sitting: Sitting, changed: Sequence[Line], gone: Sequence[Line]) -> None:
+        """Corrected lines, and lines that are none any more, to those present who may read them."""
+        for person in hearing.participants:
+            if not _is_told(sitting, person):
+                continue
+            captions = [line.view for line in await self.readable(hearing, sitting, person.id, changed)]
+            ids = [line.view.id for line in await self.readable(hearing, sitting, person.id, gone)]
+            if captions or ids:
+                await self.send(sitting.id, person.id, CaptionsEdited(captions=captions, gone=ids))
+
+    async def readable(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, speech: Sequence[Line]) -> list[Line]:
+        """Which of these lines a person may read now: see lines(). When all is over, the class alone counts for the clerk's
+        and the judges' work, who read the record whole.
+        """
+        history = await self._histories.of(hearing, sitting)
+        if sitting.state not in OVER:
+            return [line for line in speech if history.may_read(viewer, line)]
+        person = hearing.participant(viewer)
+        works = person is not None and person.role in BENCH
+        found = [line for line in speech if works or history.may_read(viewer, line)]
+        return await self._of_class(hearing, sitting, viewer, found)
+
     async def lines(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, speech: Iterable[Line]) -> list[Line]:
         """All lines this viewer may read, in record order: acts and notes from the ledger among the speech given.
 
@@ -90,14 +112,19 @@ class Broadcast:
         history = await self._histories.of(hearing, sitting)
         lines = [*history.acts(hearing, marks), *speech]
         readable = sorted((line for line in lines if history.may_read(viewer, line)), key=lambda line: line.from_at)
-        course = course_of(history.entries, self._parts.clock.now()) if sitting.state in OVER else None
+        return await self._of_class(hearing, sitting, viewer, readable) if sitting.state in OVER else readable
+
+    async def _of_class(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, lines: list[Line]) -> list[Line]:
+        """The lines of a sitting that is over which are of a class this person may have."""
+        history = await self._histories.of(hearing, sitting)
+        course = course_of(history.entries, self._parts.clock.now())
         if course is None:
-            return readable
+            return lines
         person = hearing.participant(viewer)
         async with self._parts.database.read() as connection:
             classes = Classes(course, await orders_of(connection, sitting.id))
         holder = clearance(person.role if person else None)
-        return [line for line in readable if may_have(holder, classes.of_line(line.view))]
+        return [line for line in lines if may_have(holder, classes.of_line(line.view))]
 
     async def send(self, sitting_id: SittingId, receiver: ParticipantId, message: Message) -> None:
         """One event to one person."""

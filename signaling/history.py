@@ -21,10 +21,10 @@ from hearing.procedure import evolve
 from hearing.timeline import at_of
 from record.acts import exhibit_mark
 from record.lines import Line as RecordLine
-from record.lines import line_of_entry, line_of_utterance
+from record.lines import line_of_draft, line_of_entry
 from signaling.protocol import CaptionView
 from storage.database import Database
-from transcripts.model import Utterance
+from transcripts.model import Line as DraftLine
 
 JUST_BEFORE = timedelta(microseconds=1)
 """Who has to leave for a part of the sitting still hears that it begins, and why."""
@@ -112,7 +112,7 @@ def caption_view(line: RecordLine) -> CaptionView:
     return CaptionView.model_validate(asdict(line))
 
 
-def speech_line(hearing: Hearing, opened_at: datetime, utterance: Utterance) -> Line:
-    """A recognised utterance as a line."""
-    view = caption_view(line_of_utterance(utterance, hearing))
-    return Line(at_of(opened_at, utterance.t0_ms), at_of(opened_at, utterance.t1_ms), view)
+def speech_line(hearing: Hearing, opened_at: datetime, line: DraftLine) -> Line:
+    """A recognised utterance, as the clerk has corrected it, as a line."""
+    said = line.utterance
+    return Line(at_of(opened_at, said.t0_ms), at_of(opened_at, said.t1_ms), caption_view(line_of_draft(line, hearing)))

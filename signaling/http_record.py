@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from pydantic import TypeAdapter
 
+from hearing.commands import EditDraft
+from hearing.permissions import allowed
 from hearing.states import OVER
 from hearing.timeline import local_date_time
 from signaling.access import Access, Visitor
@@ -22,6 +24,13 @@ from signaling.rate import Downloads
 from signaling.viewing import Viewing
 
 RECORD_VIEW = TypeAdapter(RecordView)
+
+
+def may_edit(visitor: Visitor, sitting_id: str) -> bool:
+    """Whether this person may correct the draft of the sitting now."""
+    sitting = next((one.sitting for one in visitor.entry.sittings if one.sitting.id == sitting_id), None)
+    person = visitor.participant
+    return sitting is not None and person is not None and EditDraft.type in allowed(visitor.entry.hearing, sitting, person)
 
 
 class RecordApi:
@@ -47,7 +56,9 @@ class RecordApi:
         sitting_id = request.match_info["sitting_id"]
         body = await self._parts.records.view(sitting_id, visitor.clearance)
         view_id = await self._viewing.opened(visitor, sitting_id, origin_of(request, self._parts.settings).ip)
-        view = RECORD_VIEW.validate_python({**body, "viewer": self._watermark(visitor), "view_id": view_id})
+        view = RECORD_VIEW.validate_python(
+            {**body, "viewer": self._watermark(visitor), "view_id": view_id, "may_edit": may_edit(visitor, sitting_id)}
+        )
         response = answer(view)
         response.headers["Cache-Control"] = "no-store"
         response.enable_compression()
@@ -63,7 +74,7 @@ class RecordApi:
         if visitor.participant is None or (sitting.state in OVER and not visitor.may_read_record):
             raise Refused("not_permitted")
         await self._log(visitor, "captions", request)
-        return answer_list(await self._draft.captions(hearing, sitting, visitor.participant.id, None))
+        return answer_list((await self._draft.captions(hearing, sitting, visitor.participant.id, None)).captions)
 
     async def package(self, request: web.Request) -> web.StreamResponse:
         """The record of a hearing as a zip, as far as this person may have it, streamed.

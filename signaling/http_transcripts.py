@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aiohttp import web
 from sqlalchemy import func, select
@@ -12,7 +12,7 @@ from hearing.access import AccessClass, may_have
 from hearing.model import Hearing
 from record.access import Classes
 from record.course import course_of
-from record.lines import engine_name, line_of_utterance
+from record.lines import engine_name, line_of_draft
 from record.model import Material
 from record.store import material_of
 from record.transcript_versions import readable, version_lines
@@ -172,7 +172,7 @@ def _view(version: Version, lines: int) -> VersionView:
 
 
 def _caption(line: Line, hearing: Hearing) -> CaptionView:
-    return caption_view(line_of_utterance(replace(line.utterance, text=line.text), hearing))
+    return caption_view(line_of_draft(line, hearing))
 
 
 def _row(row: Row, hearing: Hearing) -> DiffRow:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hearing import commands as law
 from hearing.access import AccessClass
 from hearing.model import CameraReason, Difficulty, HandReason, Keeping, Part, Procedure, Role, SittingState, Stage
+from transcripts.model import MarkKind
 
 
 class Message(BaseModel):
@@ -117,6 +118,50 @@ CONNECTION_COMMANDS: dict[str, type[Message]] = {
 }
 
 
+class ReplaceLine(Message):
+    """`draft.replace`: the clerk writes a line anew ("" strikes it). `based_on` is the line's `revision` as it was read."""
+
+    line_id: str
+    based_on: str
+    text: str
+
+
+class SplitLine(Message):
+    """`draft.split`: two lines, before and from character `at` (code points); the server knows when it was said."""
+
+    line_id: str
+    based_on: str
+    at: int
+
+
+class MergeLine(Message):
+    """`draft.merge`: take in the following line of the same speaker at the same microphone."""
+
+    line_id: str
+    based_on: str
+    other_id: str
+    other_based_on: str
+
+
+class SetLineSpeaker(Message):
+    """`draft.speaker`: another person at this microphone said it (C11)."""
+
+    line_id: str
+    based_on: str
+    participant_id: str
+
+
+DRAFT_COMMANDS: dict[str, type[Message]] = {
+    "draft.replace": ReplaceLine,
+    "draft.split": SplitLine,
+    "draft.merge": MergeLine,
+    "draft.speaker": SetLineSpeaker,
+}
+"""Also over HTTP, for the record page: POST /api/sittings/{id}/draft/{replace|split|merge|speaker}, answered with an Ack."""
+
+CONNECTION_COMMANDS |= DRAFT_COMMANDS
+
+
 class WireError(Message):
     """A refusal: `code` is stable for programs, `message` is Chinese for people, `field` names the bad field."""
 
@@ -134,6 +179,7 @@ class Ack(Message):
     joined: Joined | None = None  # sitting.join
     offers: list[OfferView] | None = None  # media.connect, media.restart_ice, media.resume
     peer_id: str | None = None  # media.connect
+    edited: CaptionsEdited | None = None  # draft.*
 
 
 # --- what a participant sees --------------------------------------------------------------------
@@ -272,6 +318,15 @@ class SittingView(Message):
     captions_detail: str  # for the bench: what is wrong with speech recognition, and what to do
 
 
+class MarkView(Message):
+    """Characters [start, end) of a line's text, counted in code points, that want a look; see transcripts.model.Mark."""
+
+    kind: MarkKind
+    start: int
+    end: int
+    note: str
+
+
 class CaptionView(Message):
     """One line of the machine draft (机器识别，非笔录), a clerk's note, or an act from the ledger."""
 
@@ -286,6 +341,13 @@ class CaptionView(Message):
     confidence: float | None
     engine: str | None  # "faster-whisper whisper-base 905e5bf8"
     origin: Literal["live", "refill", "final", "clerk", "ledger"]
+    track_id: str | None  # whose microphone; the speaker may be another
+    marks: list[MarkView]
+    version: int  # of the machine's line: 0 live, final passes from 1
+    machine: bool  # 机器稿: no person has written this text
+    revision: str  # the newest correction, "" without one: what the next one is based on
+    edited_by: str | None
+    edited_at: datetime | None
 
 
 class OfferView(Message):
@@ -305,6 +367,7 @@ class Joined(Message):
 
     sitting: SittingView
     captions: list[CaptionView]
+    captions_gone: list[str]  # lines that were shown once and are none any more: struck, or taken in by another
     ice_servers: list[IceServerView]
     relay_only: bool
 
@@ -318,6 +381,13 @@ class SittingUpdated(Message):
 
 class CaptionAdded(Message):
     caption: CaptionView
+
+
+class CaptionsEdited(Message):
+    """The clerk corrected: lines that read otherwise now, and lines that are none any more."""
+
+    captions: list[CaptionView]
+    gone: list[str]
 
 
 class CaptionsProgress(Message):
@@ -391,6 +461,7 @@ class SessionReplaced(Message):
 EVENTS: dict[str, type[Message]] = {
     "sitting.updated": SittingUpdated,
     "caption.added": CaptionAdded,
+    "captions.edited": CaptionsEdited,
     "captions.progress": CaptionsProgress,
     "speaking.changed": SpeakingChanged,
     "quality.measured": QualityMeasured,
@@ -728,6 +799,8 @@ class RecordView(Message):
     showings: list[RecordShowing]
     screens: list[RecordScreen]
     lines: list[CaptionView]
+    version: int  # whose lines these are: 0 the live draft, else the newest finished version
+    may_edit: bool  # draft.* over HTTP
     quiet: list[int]  # t0_ms, t1_ms of each stretch in session in which nobody speaks, one after another
     quiet_from: Literal["speech", "muted"]  # how that is known: by what was recognised, or by closed microphones only
     hidden: list[RecordHidden]
@@ -862,6 +935,24 @@ class StatementSignature(Message):
     """POST …/statements/{id}/sign (the presiding judge): `sha256` of what was read."""
 
     sha256: str
+
+
+class LineStep(Message):
+    """One step of a line's history: by whom it was made what; `text` is that of the line after it."""
+
+    revision: str  # "" for what the machine wrote
+    operation: Literal["machine", "replace_text", "split", "merge", "set_speaker"]
+    text: str
+    speaker: str | None  # participant
+    author: str | None
+    at: datetime | None
+    engine: str | None
+
+
+class LineHistory(Message):
+    """GET /api/sittings/{id}/draft/history?line=: oldest first (bench)."""
+
+    steps: list[LineStep]
 
 
 class RecordSealed(Message):

@@ -46,6 +46,9 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
 //   GET, POST /api/sittings/{id}/film                      → FilmView (POST asks for it once more)
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
+//   POST /api/sittings/{id}/draft/{replace|split|merge|speaker} (the command of that name, without sitting_id) → Ack
+//   GET  /api/sittings/{id}/draft/history?line=            → LineHistory
+//   GET  /api/sittings/{id}/transcript.{vtt|srt|txt|json|stm}?version= → the draft as a file
 //   GET, POST /api/sittings/{id}/transcript/versions       → TranscriptVersions (POST TranscriptRequest: another pass)
 //   GET  /api/sittings/{id}/transcript/versions/{number}   → CaptionView[]
 //   GET  /api/sittings/{id}/transcript/diff?from=&to=      → TranscriptDiff

@@ -13,12 +13,14 @@ from typing import Literal
 from evidence.model import Exhibit
 from hearing import permissions, stages
 from hearing.audience import Place, may_speak, place_of
+from hearing.commands import EditDraft
 from hearing.model import BENCH, PARTIES, Difficulty, Hearing, Participant, Role, Sitting
 from hearing.states import LIVE, OVER
 from hearing.timeline import t_ms
 from signaling.alarms import Alarm, names_single_tracks
 from signaling.caption_watch import OFF, Captions
 from signaling.protocol import (
+    DRAFT_COMMANDS,
     AlarmView,
     CameraRequestView,
     ExhibitView,
@@ -140,7 +142,7 @@ def sitting_view(scene: Scene, viewer: Participant) -> SittingView:
         ],
         showing=shown, screen=sitting.screen if inside else None,
         exhibits=[exhibit_view(exhibit) for exhibit in scene.exhibits if may_open_exhibit(sitting, viewer, exhibit.id)],
-        allowed=sorted(permissions.allowed(hearing, sitting, viewer)), may_watch_quality=viewer.role in QUALITY_WATCHERS,
+        allowed=allowed_names(hearing, sitting, viewer), may_watch_quality=viewer.role in QUALITY_WATCHERS,
         may_hear_back=viewer.role in RECORDING_WATCHERS,
         recording=scene.recording.state,
         recording_detail=scene.recording.detail if viewer.role in BENCH else "",
@@ -157,6 +159,13 @@ def alarm_view(sitting: Sitting, alarm: Alarm) -> AlarmView:
     return AlarmView(
         code=alarm.code, severity=alarm.severity, title=alarm.title, advice=alarm.advice, tracks=tracks, since_at=since
     )  # fmt: skip
+
+
+def allowed_names(hearing: Hearing, sitting: Sitting, viewer: Participant) -> list[str]:
+    """Wire names of what the viewer may do now; to correct the draft is one right and several commands."""
+    names = permissions.allowed(hearing, sitting, viewer)
+    drafting = DRAFT_COMMANDS if EditDraft.type in names else ()
+    return sorted({*names - {EditDraft.type}, *drafting})
 
 
 def _record_ms(sitting: Sitting, now: datetime) -> int | None:

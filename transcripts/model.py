@@ -92,28 +92,86 @@ def participant_of(track_id: str) -> ParticipantId:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceText:
-    """The clerk writes a line anew; an empty text strikes it."""
+    """The clerk writes a line anew; an empty text strikes it, a later one brings it back."""
 
     text: str
     type: ClassVar[str] = "replace_text"
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """A line becomes two: before and from character `at` of its present text, `at_ms` on the record clock.
+
+    The first keeps the line's id, the second is line_id(utterance, revision).
+    """
+
+    at: int
+    at_ms: int
+    type: ClassVar[str] = "split"
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A line takes in `other_id`, a later line of the same track, which is no line of its own any more."""
+
+    other_id: str
+    type: ClassVar[str] = "merge"
+
+
+@dataclass(frozen=True, slots=True)
+class SetSpeaker:
+    """Another person said it: several may share one microphone (C11). The track stays the line's."""
+
+    participant_id: ParticipantId
+    type: ClassVar[str] = "set_speaker"
+
+
+Operation = ReplaceText | Split | Merge | SetSpeaker
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
-    """One correction of one line, in the order made; the machine line below it stays as it was."""
+    """One correction of one line, in the order made; the machine line below it stays as it was.
+
+    `part`: of a line that a Split made, the id of that Split's revision; "" for a line that begins where a machine line does.
+    """
 
     id: str
     utterance_id: str
-    operation: ReplaceText
+    operation: Operation
     author_id: ParticipantId
     at: datetime
+    part: str = ""
+
+    @property
+    def line_id(self) -> str:
+        """Which line it corrects."""
+        return line_id(self.utterance_id, self.part)
+
+
+def line_id(utterance_id_: str, part: str = "") -> str:
+    """The id of a line: its utterance's, with "/" and the splitting revision where it begins inside one."""
+    return f"{utterance_id_}/{part}" if part else utterance_id_
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a reader sees of an utterance: `text` after corrections, and by whom and when it was last corrected."""
+    """What a reader sees: `text` after corrections, and by whom and when the line was last corrected.
+
+    `utterance` is the machine's share of the line: as it was written, or, where lines were split or merged or given to
+    another speaker, with the id, times, speaker and machine text of this line.
+    """
 
     utterance: Utterance
     text: str
     edited_by: ParticipantId | None = None
     edited_at: datetime | None = None
+    marks: tuple[Mark, ...] = ()  # of `text`: those of the machine whose characters nobody has rewritten
+    rewritten: bool = False  # a person has written the text; else it is the machine's, whoever cut it
+    revisions: tuple[Revision, ...] = ()  # that made it what it is, in order
+    sources: tuple[str, ...] = ()  # the machine lines it is made of
+
+    @property
+    def revision(self) -> str:
+        """Id of the newest correction, "" without one: what a further correction is based on."""
+        return self.revisions[-1].id if self.revisions else ""

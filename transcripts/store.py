@@ -14,7 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hearing.model import CourtId, ParticipantId, SittingId
 from storage.tables import revisions, segments, sittings, track_ends, utterances
 from transcripts.editing import apply
-from transcripts.model import Engine, Line, Mark, MarkKind, ReplaceText, Revision, Utterance, Word
+from transcripts.model import (
+    Engine,
+    Line,
+    Mark,
+    MarkKind,
+    Merge,
+    Operation,
+    ReplaceText,
+    Revision,
+    SetSpeaker,
+    Split,
+    Utterance,
+    Word,
+)
+
+_OPERATIONS: dict[str, type[Operation]] = {kind.type: kind for kind in (ReplaceText, Split, Merge, SetSpeaker)}
 
 
 class UnknownOperation(Exception):
@@ -107,7 +122,7 @@ async def heads(connection: AsyncConnection, sitting_ids: Iterable[SittingId]) -
 
 async def add_revision(connection: AsyncConnection, court_id: CourtId, sitting_id: SittingId, revision: Revision) -> None:
     """Append a correction; nothing earlier is touched."""
-    operation = {"type": revision.operation.type, **asdict(revision.operation)}
+    operation = {"type": revision.operation.type, "part": revision.part, **asdict(revision.operation)}
     await connection.execute(
         insert(revisions).values(
             id=revision.id, court_id=court_id, utterance_id=revision.utterance_id, sitting_id=sitting_id,
@@ -188,11 +203,12 @@ def _utterance(row: RowMapping) -> Utterance:
 
 
 def _revision(row: RowMapping) -> Revision:
-    operation = row["operation"]
-    if operation.get("type") != ReplaceText.type:
-        raise UnknownOperation(str(operation.get("type")))
-    author_id = ParticipantId(row["author_id"])
-    return Revision(row["id"], row["utterance_id"], ReplaceText(operation["text"]), author_id, _aware(row["at"]))
+    fields = dict(row["operation"])
+    kind, part = fields.pop("type", None), fields.pop("part", "")
+    if kind not in _OPERATIONS:
+        raise UnknownOperation(str(kind))
+    operation = _OPERATIONS[kind](**fields)
+    return Revision(row["id"], row["utterance_id"], operation, ParticipantId(row["author_id"]), _aware(row["at"]), part)
 
 
 def _aware(at: datetime) -> datetime:

@@ -97,9 +97,11 @@ class Seating:
         scene = await self._broadcast.scene(hearing, sitting)
         viewer = hearing.participant(seat.participant.id) or seat.participant
         settings = self._parts.settings
+        read = await self._draft.captions(hearing, sitting, viewer.id, after_ms)
         return Joined(
             sitting=sitting_view(scene, viewer),
-            captions=await self._draft.captions(hearing, sitting, viewer.id, after_ms),
+            captions=read.captions,
+            captions_gone=read.gone,
             ice_servers=ice_servers(settings, viewer.id, self._parts.clock.now()),
             relay_only=settings.relay_only,
         )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hearing import store as law_store
 from hearing.model import CourtId, Hearing, ParticipantId, Sitting, SittingId
+from record.draft import draft_of
 from signaling.broadcast import Broadcast
 from signaling.error_codes import Refused
-from signaling.history import Line, speech_line
+from signaling.history import speech_line
 from signaling.parts import Parts
-from signaling.protocol import CaptionView
+from signaling.protocol import CaptionsEdited
 from transcripts import store
+from transcripts.editing import as_written
 from transcripts.model import Utterance
 
 
@@ -40,24 +41,21 @@ class Draft:
             now = self._parts.clock.now()
             saved = await store.save_utterances(connection, CourtId(hearing.court_id), utterances, now)
         for utterance in saved:
-            await self._broadcast.line(hearing, sitting, speech_line(hearing, opened_at, utterance))
+            await self._broadcast.line(hearing, sitting, speech_line(hearing, opened_at, as_written(utterance)))
 
     async def captions(
         self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, after_ms: int | None
-    ) -> list[CaptionView]:
-        """The lines this viewer may read, in order; only those that end after `after_ms`, where given."""
-        speech = await self._speech(hearing, sitting)
-        lines = await self._broadcast.lines(hearing, sitting, viewer, speech)
-        return [line.view for line in lines if after_ms is None or line.view.t1_ms > after_ms]
-
-    async def _speech(self, hearing: Hearing, sitting: Sitting) -> list[Line]:
-        if sitting.opened_at is None:
-            return []
+    ) -> CaptionsEdited:
+        """The lines this viewer may read, in order; with `after_ms` only those that end later or were corrected."""
         async with self._parts.database.read() as connection:
-            corrected = await store.lines(connection, sitting.id)
-        return [
-            speech_line(hearing, sitting.opened_at, replace(line.utterance, text=line.text)) for line in corrected if line.text
-        ]
+            reading = (await draft_of(connection, sitting.id)).reading
+        opened_at = sitting.opened_at
+        speech = [speech_line(hearing, opened_at, line) for line in reading.lines if line.text] if opened_at else []
+        views = [line.view for line in await self._broadcast.lines(hearing, sitting, viewer, speech)]
+        news = [view for view in views if after_ms is None or view.t1_ms > after_ms or view.revision]
+        past = [speech_line(hearing, opened_at, line) for line in reading.gone] if opened_at else []
+        gone = [line.view.id for line in await self._broadcast.readable(hearing, sitting, viewer, past)]
+        return CaptionsEdited(captions=news, gone=gone)
 
     async def heads(self) -> dict[str, int]:
         """Per track of the live sittings, where its last stored line ends."""

@@ -14,7 +14,7 @@ FUNCTION_LINES, FILE_LINES, LINE_LENGTH = 40, 400, 128
 
 LONG_FILES = {
     "court/settings.py": 450,  # every setting on one page: docs/operations.md is generated from it
-    "signaling/protocol.py": 900,  # every message of the wire on one page, so that it can be read as the protocol's reference
+    "signaling/protocol.py": 1000,  # every message of the wire on one page, so that it can be read as the protocol's reference
     "record/verify.py": 950,  # one file by its nature: it travels inside every package and may import nothing of ours
 }
 LONG_LINES = {"storage/tables.py"}  # the whole schema on one page: one column group to a line

@@ -9,7 +9,7 @@ import pytest
 
 from hearing import commands as c
 from hearing.errors import NotNow, NotPermitted, UserError
-from hearing.model import SYSTEM, CameraReason, Difficulty, Fault, HandReason, Part, ParticipantId, Sitting, Stage
+from hearing.model import SYSTEM, CameraReason, Difficulty, Fault, HandReason, Part, ParticipantId, Sitting, StaffId, Stage
 from hearing.model import SittingState as S
 from hearing.permissions import RULES, allowed
 from hearing.procedure import decide
@@ -45,6 +45,7 @@ EXPECTED: dict[type[c.Command], tuple[set[str], set[S]]] = {
     c.AllowPresenting: ({"presiding"}, LIVE),
     c.MarkAttendance: ({"clerk"}, LIVE),
     c.AddNote: ({"clerk"}, LIVE),
+    c.EditDraft: ({"clerk"}, LIVE | {S.CLOSED}),
     c.RaiseHand: (RAISERS, LIVE),
     c.LowerHand: (RAISERS | {"presiding", "clerk"}, LIVE),
     c.SetMicrophone: (SENDERS, LIVE | {S.SCHEDULED}),
@@ -65,20 +66,23 @@ EXPECTED: dict[type[c.Command], tuple[set[str], set[S]]] = {
     c.EndFault: (set(), set(S)),
     c.ConfirmStatement: ({"clerk"}, {S.CLOSED}),
     c.SignStatement: ({"presiding"}, {S.CLOSED}),
+    c.DestroyRecord: (set(), {S.CLOSED, S.CANCELLED}),
 }
+
+A_CORRECTION = c.EditDraft("rev_1", "sit_1:part_a-audio@0", "replace_text", "part_a-audio", 0, 900, "0" * 64)
 
 COMMANDS: tuple[c.Command, ...] = (
     c.OpenLobby(), c.Cancel(), c.OpenSitting(), c.Adjourn(), c.Resume(), c.Close(), c.GoToStage(Stage.DEBATE),
     c.BeginPart(Part.CLOSED, "涉及个人隐私"), c.EndPart(),
     c.GiveFloor(pid("plaintiff")), c.OpenFloor(), c.MuteParticipant(pid("plaintiff")), c.UnmuteParticipant(pid("plaintiff")),
     c.MuteAll(), c.Exclude(pid("observer")), c.Admit(pid("third")), c.CallWitness(pid("witness")), c.DismissWitness(pid("expert")),
-    c.AllowPresenting(pid("defendant")), c.MarkAttendance(pid("plaintiff")), c.AddNote("记一行"), c.RaiseHand(HandReason.OBJECTION),
+    c.AllowPresenting(pid("defendant")), c.MarkAttendance(pid("plaintiff")), c.AddNote("记一行"), A_CORRECTION, c.RaiseHand(HandReason.OBJECTION),
     c.LowerHand(), c.SetMicrophone(on=False), c.SetCamera(on=False), c.ShowExhibit(EXHIBITS[0].id), c.WithdrawExhibit(), c.Enter(),
     c.RequestCameraLeave(CameraReason.HEALTH), c.WithdrawCameraRequest(), c.AllowCameraOff(pid("plaintiff")),
     c.ReportDifficulty(Difficulty.CAMERA), c.StartScreen(), c.StopScreen(),
     c.Leave(), c.SuspendForFault("media_lost"), c.RecordGap(pid("plaintiff"), "audio", 0, 10, "media_restart"),
     c.BeginFault("disk_full", "", "errno 28"), c.EndFault("stalled"), c.ConfirmStatement("stat_1", "course", "0" * 64),
-    c.SignStatement("stat_1", "fault", "0" * 64),
+    c.SignStatement("stat_1", "fault", "0" * 64), c.DestroyRecord("档销〔2046〕3号", StaffId("clerk_1"), StaffId("judge_1"), 9),
 )  # fmt: skip
 
 
@@ -136,6 +140,9 @@ def test_the_server_gives_only_its_own_commands(command: c.Command) -> None:
     sitting = in_state(S.IN_SESSION)
     if isinstance(command, c.SuspendForFault | c.RecordGap | c.BeginFault | c.EndFault):
         assert decide(a_hearing(), sitting, command, SYSTEM, NINE)
+        return
+    if isinstance(command, c.DestroyRecord):
+        assert decide(a_hearing(), in_state(S.CLOSED), command, SYSTEM, NINE)
         return
     with pytest.raises(NotPermitted):
         decide(a_hearing(), sitting, command, SYSTEM, NINE)

@@ -26,6 +26,9 @@
 //   GET  /api/sittings/{id}/views                          → RecordRead[]
 //   GET, POST /api/sittings/{id}/film                      → FilmView (POST asks for it once more)
 //   GET  /api/sittings/{id}/captions                       → CaptionView[]
+//   POST /api/sittings/{id}/draft/{replace|split|merge|speaker} (the command of that name, without sitting_id) → Ack
+//   GET  /api/sittings/{id}/draft/history?line=            → LineHistory
+//   GET  /api/sittings/{id}/transcript.{vtt|srt|txt|json|stm}?version= → the draft as a file
 //   GET, POST /api/sittings/{id}/transcript/versions       → TranscriptVersions (POST TranscriptRequest: another pass)
 //   GET  /api/sittings/{id}/transcript/versions/{number}   → CaptionView[]
 //   GET  /api/sittings/{id}/transcript/diff?from=&to=      → TranscriptDiff
@@ -71,6 +74,10 @@ export const PROCEDURES: readonly Procedure[] = ["ordinary", "simplified", "smal
 /** State of one sitting; the moves between them stand in states.py. */
 export type SittingState = "scheduled" | "lobby" | "in_session" | "recess" | "tech_suspended" | "closed" | "cancelled"
 export const SITTING_STATES: readonly SittingState[] = ["scheduled", "lobby", "in_session", "recess", "tech_suspended", "closed", "cancelled"]
+
+/** Why a clerk should look at a stretch of a line. */
+export type MarkKind = "low_confidence" | "second_opinion" | "number" | "negation" | "name"
+export const MARK_KINDS: readonly MarkKind[] = ["low_confidence", "second_opinion", "number", "negation", "name"]
 
 /** Who may have a recorded piece (a segment, a line, a showing), in order from everybody to nearly nobody. */
 export type AccessClass = "public" | "parties" | "panel" | "sealed"
@@ -276,6 +283,35 @@ export interface Stats extends CommandHeader {
   concealed: number
 }
 
+/** `draft.replace`: the clerk writes a line anew ("" strikes it). `based_on` is the line's `revision` as it was read. */
+export interface ReplaceLine extends CommandHeader {
+  line_id: string
+  based_on: string
+  text: string
+}
+
+/** `draft.split`: two lines, before and from character `at` (code points); the server knows when it was said. */
+export interface SplitLine extends CommandHeader {
+  line_id: string
+  based_on: string
+  at: number
+}
+
+/** `draft.merge`: take in the following line of the same speaker at the same microphone. */
+export interface MergeLine extends CommandHeader {
+  line_id: string
+  based_on: string
+  other_id: string
+  other_based_on: string
+}
+
+/** `draft.speaker`: another person at this microphone said it (C11). */
+export interface SetLineSpeaker extends CommandHeader {
+  line_id: string
+  based_on: string
+  participant_id: string
+}
+
 /** One picture on the page: its height in device pixels, 0 when it is not shown. */
 export interface Tile {
   participant_id: string
@@ -298,6 +334,7 @@ export interface Ack {
   joined: Joined | null
   offers: OfferView[] | null
   peer_id: string | null
+  edited: CaptionsEdited | null
 }
 
 /** One seat. Marks that the viewer may not know are left false or null by the server. */
@@ -426,6 +463,14 @@ export interface SittingView {
   captions_detail: string
 }
 
+/** Characters [start, end) of a line's text, counted in code points, that want a look; see transcripts.model.Mark. */
+export interface MarkView {
+  kind: MarkKind
+  start: number
+  end: number
+  note: string
+}
+
 /** One line of the machine draft (机器识别，非笔录), a clerk's note, or an act from the ledger. */
 export interface CaptionView {
   id: string
@@ -439,6 +484,13 @@ export interface CaptionView {
   confidence: number | null
   engine: string | null
   origin: "live" | "refill" | "final" | "clerk" | "ledger"
+  track_id: string | null
+  marks: MarkView[]
+  version: number
+  machine: boolean
+  revision: string
+  edited_by: string | null
+  edited_at: string | null
 }
 
 export interface OfferView {
@@ -457,6 +509,7 @@ export interface IceServerView {
 export interface Joined {
   sitting: SittingView
   captions: CaptionView[]
+  captions_gone: string[]
   ice_servers: IceServerView[]
   relay_only: boolean
 }
@@ -467,6 +520,12 @@ export interface SittingUpdated {
 
 export interface CaptionAdded {
   caption: CaptionView
+}
+
+/** The clerk corrected: lines that read otherwise now, and lines that are none any more. */
+export interface CaptionsEdited {
+  captions: CaptionView[]
+  gone: string[]
 }
 
 /** Speech that is heard and not written yet; always the whole, sent again every few seconds while it lasts. */
@@ -837,6 +896,8 @@ export interface RecordView {
   showings: RecordShowing[]
   screens: RecordScreen[]
   lines: CaptionView[]
+  version: number
+  may_edit: boolean
   quiet: number[]
   quiet_from: "speech" | "muted"
   hidden: RecordHidden[]
@@ -959,6 +1020,22 @@ export interface StatementSignature {
   sha256: string
 }
 
+/** One step of a line's history: by whom it was made what; `text` is that of the line after it. */
+export interface LineStep {
+  revision: string
+  operation: "machine" | "replace_text" | "split" | "merge" | "set_speaker"
+  text: string
+  speaker: string | null
+  author: string | null
+  at: string | null
+  engine: string | null
+}
+
+/** GET /api/sittings/{id}/draft/history?line=: oldest first (bench). */
+export interface LineHistory {
+  steps: LineStep[]
+}
+
 /** GET /api/sittings/{id}/sealed: asked again and again while the record is being sealed; it is no read of the record. */
 export interface RecordSealed {
   sealed: boolean
@@ -1022,12 +1099,17 @@ export interface ClientToServerEvents {
   "media.disconnect": (command: Disconnect, ack: (answer: Ack) => void) => void
   "media.view": (command: View, ack: (answer: Ack) => void) => void
   "media.stats": (command: Stats, ack: (answer: Ack) => void) => void
+  "draft.replace": (command: ReplaceLine, ack: (answer: Ack) => void) => void
+  "draft.split": (command: SplitLine, ack: (answer: Ack) => void) => void
+  "draft.merge": (command: MergeLine, ack: (answer: Ack) => void) => void
+  "draft.speaker": (command: SetLineSpeaker, ack: (answer: Ack) => void) => void
 }
 
 /** What the server emits on /court. */
 export interface ServerToClientEvents {
   "sitting.updated": (event: SittingUpdated) => void
   "caption.added": (event: CaptionAdded) => void
+  "captions.edited": (event: CaptionsEdited) => void
   "captions.progress": (event: CaptionsProgress) => void
   "speaking.changed": (event: SpeakingChanged) => void
   "quality.measured": (event: QualityMeasured) => void
