@@ -216,6 +216,7 @@ async def test_internal_doors_are_locked(bed: Bed) -> None:
         async with session.get("/healthz") as response:
             workers = {"media": False, "media_workers": {"media-1": False}}
             record = {"recording": ["shipper_silent"], "faulty_copies": 0}  # no shipper runs here
+            record["captions"] = {"state": "off", "troubles": []}
             assert await response.json() == {"ok": True, "database": True, "store": True, **workers, **record}
 
 
