@@ -16,6 +16,11 @@ OWNER_ONLY = 0o077
 
 ROLES = ("signaling", "media", "shipper", "transcripts", "jobs", "finals")
 WRONG_USE = 2
+DESTROY_NEEDS = {
+    "list": (), "order": ("number", "reason", "by"), "approve": ("by",), "run": (), "hold": ("reason", "by"),
+    "lift": ("reason", "by"),
+}  # fmt: skip
+"""The actions of `court destroy`, and what each cannot do without."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,6 +90,7 @@ def _add_records(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_trials(commands: argparse._SubParsersAction[Parser]) -> None:
     """Rehearsals and estimates."""
     _storage_commands(commands)
+    _command(commands, "doctor", "检查语音识别引擎能否使用，逐项说明：都可用为 0，否则为 1")
     rehearse = _command(commands, "rehearse", "演练：按脚本由机器人走完一次庭审并核验记录")
     rehearse.add_argument("script", metavar="SCRIPT", type=Path, help="演练脚本 JSON")
     rehearse.add_argument("--loss", type=_share, metavar="SHARE", help="所有机器人双向随机丢失此比例的媒体数据包，如 0.1")
@@ -114,9 +120,19 @@ def _storage_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     check.add_argument("--fill", action="store_true", help="允许补写一处看来是空的存储（新磁盘、新存储桶）")
     backup = _command(commands, "backup", "备份数据库（不停机）；--keys 同时把密钥备份到另一处")
     restore = _command(commands, "restore", "把备份恢复到新的安装（COURT_DATA、COURT_KEYS 或 COURT_DATABASE_URL）")
+    _add_destroy(_command(commands, "destroy", "保存期满后依法销毁一个庭审的记录：提出、另一人批准、执行"))
     for command in (backup, restore):
         command.add_argument("folder", metavar="DIR", type=Path, help="数据库备份所在的文件夹")
         command.add_argument("--keys", metavar="KEYS_DIR", type=Path, help="密钥备份所在的文件夹，不得在 DIR 之内")
+
+
+def _add_destroy(parser: Parser) -> None:
+    parser.add_argument("action", choices=tuple(DESTROY_NEEDS), help="列出、提出、批准并执行、继续执行、设置保全或中止、解除")
+    parser.add_argument("id", metavar="ID", help="庭审编号 hear_…（list、order、hold），销毁令 destr_…，保全 hold_…")
+    parser.add_argument("--number", metavar="NUMBER", help="销毁决定的文号")
+    parser.add_argument("--reason", metavar="TEXT", help="理由或依据")
+    parser.add_argument("--by", metavar="LOGIN", help="经办人的登录名；密码另行输入")
+    parser.add_argument("--dry-run", action="store_true", help="只列出将销毁什么、有什么妨碍，不作任何改动")
 
 
 def _share(text: str) -> float:
@@ -217,6 +233,16 @@ def _restore(options: argparse.Namespace) -> int:
     return restore(load_settings(), options.folder, options.keys)
 
 
+def _destroy(options: argparse.Namespace) -> int:
+    missing = [name for name in DESTROY_NEEDS[options.action] if not getattr(options, name)]
+    if missing and not (options.dry_run and options.action == "order"):
+        print(f"court destroy: {options.action} 须给出 --{missing[0]}", file=sys.stderr)
+        return WRONG_USE
+    from court.destroy_commands import destroy
+
+    return destroy(load_settings(), options)
+
+
 def _rehearse(options: argparse.Namespace) -> int:
     from court.rehearsal.command import rehearse
 
@@ -224,6 +250,12 @@ def _rehearse(options: argparse.Namespace) -> int:
         print("court rehearse: --url 与 --credentials 须同时给出", file=sys.stderr)
         return WRONG_USE
     return rehearse(options)
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from court.doctor import doctor
+
+    return doctor(load_settings())
 
 
 def _estimate(options: argparse.Namespace) -> int:
@@ -268,7 +300,9 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": _check,
     "backup": _backup,
     "restore": _restore,
+    "destroy": _destroy,
     "rehearse": _rehearse,
+    "doctor": _doctor,
     "estimate": _estimate,
     "settings": _settings,
 }

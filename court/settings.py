@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     spool_stop_gb: Annotated[int, Field(ge=0)] = Field(
         5, description="Less than this: no sitting is opened any more; one in session goes on. See `court estimate`."
     )
+    retention_years: Annotated[int, Field(ge=0, le=100)] = Field(
+        0, description="Time of keeping from the last 闭庭; before it `court destroy` refuses. 0: records are kept for ever."
+    )
     verify_days: Annotated[int, Field(ge=0, le=365)] = Field(
         7, description="Every so many days both copies of every sitting are read whole, compared and healed. 0: on demand only."
     )

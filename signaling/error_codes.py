@@ -60,6 +60,7 @@ REFUSALS: Mapping[str, Refusal] = MappingProxyType({
     "not_recorded": Refusal(409, "当前不录音录像，没有可以回听的声音。"),
     "nothing_written": Refusal(404, "这一路声音刚才没有写入磁盘，无法回听。"),
     "record_damaged": Refusal(500, "这一段录音录像在两份存储中均已损坏，无法播放，请联系技术人员。"),
+    "record_destroyed": Refusal(410, "这份记录已在保存期满后依法销毁，不能播放；审计账本和销毁记录仍可查。"),
     "exhibit_too_large": Refusal(413, "文件超过大小限制，请压缩或拆分后再提交。"),
     "spool_full": Refusal(503, "录制磁盘空间不足，暂时不能开庭。请联系技术人员清理磁盘后重试。"),
     # media

@@ -16,6 +16,7 @@ from signaling.http_sessions import answer
 from signaling.middleware import origin_of
 from signaling.parts import Parts
 from signaling.protocol import FilmView
+from storage.data_keys import KeyDestroyed
 from storage.objects import ObjectMissing
 
 
@@ -78,6 +79,8 @@ class FilmApi:
             response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{film.size_bytes}"
         try:
             chunks = await opened(self._parts.store.stream(film.object_key, start=start, end=end))
+        except KeyDestroyed:
+            raise Refused("record_destroyed") from None
         except ObjectMissing:
             raise Refused("not_found") from None
         return await send(request, response, chunks)

@@ -20,6 +20,7 @@ from signaling.parsing import parse_body
 from signaling.parts import Parts
 from signaling.protocol import PlayedSpans, RecordSealed, SegmentPage
 from signaling.viewing import Span, Viewing
+from storage.data_keys import KeyDestroyed
 from storage.envelope import Damaged
 from storage.objects import ObjectMissing
 from storage.tables import sittings
@@ -90,6 +91,8 @@ class PlaybackApi:
             response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{segment.bytes}"
         try:
             chunks = await opened(self._parts.store.stream(segment.object_key, start=start, end=end))
+        except KeyDestroyed:
+            raise Refused("record_destroyed") from None
         except ObjectMissing:
             raise Refused("not_found") from None
         except Damaged:

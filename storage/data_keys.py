@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -177,6 +177,27 @@ class DataKeys:
             )
             if result.rowcount != 1:
                 raise ObjectMissing(object_key)
+
+    async def destroy_under(self, connection: AsyncConnection, prefix: str, ruling: str, keep: Sequence[str] = ()) -> int:
+        """The same for everything whose key begins with `prefix`, but for `keep`, in the caller's transaction; how many."""
+        wanted = _c.object_key.startswith(prefix, autoescape=True) & _c.destroyed_at.is_(None) & _c.object_key.not_in(keep)
+        values = {"wrapped": None, "destroyed_at": self._clock.now(), "ruling": ruling}
+        result = await connection.execute(update(data_keys).where(wanted).values(**values))
+        return int(result.rowcount)
+
+    async def destroyed_by(self, ruling: str, after: str = "", limit: int = 100) -> list[tuple[str, str]]:
+        """(object key, stored key) of what this ruling destroyed, in order, behind `after`."""
+        wanted = (_c.ruling == ruling) & (_c.object_key > after)
+        query = select(_c.object_key, _c.stored_key).where(wanted).order_by(_c.object_key).limit(limit)
+        async with self._reading() as connection:
+            return [(row.object_key, row.stored_key) for row in await connection.execute(query)]
+
+    async def stored_names(self, prefix: str) -> list[tuple[str, str, int]]:
+        """(object key, stored key, bytes) of what can still be opened under a prefix, in order."""
+        wanted = _c.object_key.startswith(prefix, autoescape=True) & _c.destroyed_at.is_(None)
+        query = select(_c.object_key, _c.stored_key, _c.content_bytes).where(wanted).order_by(_c.object_key)
+        async with self._reading() as connection:
+            return [tuple(row) for row in await connection.execute(query)]
 
     async def _wrap_anew(self, connection: AsyncConnection, row: RowMapping, key_class: str) -> None:
         kept = self._opened(row)

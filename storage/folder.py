@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,6 +49,17 @@ class FolderStore:
             await asyncio.to_thread(_set_aside, path, aside)
         await self.put(key, data)
         return aside.relative_to(self._root).as_posix()
+
+    async def locked_until(self, key: str) -> datetime | None:  # noqa: ARG002  a folder has no rule of its own
+        """Satisfies storage.objects.Erasable."""
+        return None
+
+    async def erase(self, key: str) -> bool:
+        """Remove the object, and what was set aside of it as damaged; folders that are left empty go too."""
+        path = self._path(key)
+        with _write_errors():
+            await asyncio.to_thread(_remove, path, self._root, key)
+        return True
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Bytes [start, end); what lies beyond the end of the object is left out."""
@@ -157,6 +169,18 @@ def _set_aside(path: Path, aside: Path) -> None:
     path.rename(aside)
     sync_folder(aside.parent)
     sync_folder(path.parent)
+
+
+def _remove(path: Path, root: Path, key: str) -> None:
+    aside = root / _QUARANTINE / key
+    for gone in (path, *aside.parent.glob(f"{aside.name}.*")):
+        if gone.exists():
+            gone.unlink()
+            sync_folder(gone.parent)
+    for folder in path.parents:
+        if folder == root or not folder.is_dir() or any(folder.iterdir()):
+            break
+        folder.rmdir()
 
 
 def _measure(key: str, path: Path) -> StoredObject:

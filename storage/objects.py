@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 MOST_KEY_CHARACTERS = 300  # = the width of object_key columns
@@ -96,6 +97,19 @@ class Replaceable(Protocol):
 
     async def replace(self, key: str, data: AsyncIterator[bytes] | bytes) -> str:
         """Put these bytes where a damaged object lies; returns where that one lies now. Raises NotReplaceable."""
+
+
+@runtime_checkable
+class Erasable(Protocol):
+    """What a place itself can do besides, for lawful destruction alone (record.destruction): the key of the object is gone."""
+
+    async def locked_until(self, key: str) -> datetime | None:
+        """Until when the place's own rule keeps this object; None: it does not. Raises StoreUnavailable."""
+
+    async def erase(self, key: str) -> bool:
+        """Remove what lies under this key, every version of it. True: nothing is left (also when nothing was there); False: the
+        place does not let us. Raises StoreUnavailable.
+        """
 
 
 def is_key_part(text: str) -> bool:

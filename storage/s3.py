@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
@@ -31,6 +32,10 @@ CONNECT_S, READ_S = 5.0, 30.0
 CONNECTIONS = 16
 
 _MISSING = frozenset({"NoSuchKey", "NoSuchObject"})
+_UNLOCKED = frozenset({
+    "ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration", "NoSuchObjectLegalHold", "InvalidRequest",
+})  # fmt: skip
+_REFUSED = frozenset({"AccessDenied", "InvalidRequest", "MethodNotAllowed"})  # by the credentials, or by the object's lock
 _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _REASONS = {
     "NoSuchBucket": "bucket_missing", "AccessDenied": "access_denied", "InvalidAccessKeyId": "access_denied",
@@ -95,6 +100,40 @@ class S3Store:
                 file: Any = incoming.file
                 await self._call(self._replacing.put_object, self._bucket, key, file, incoming.bytes, part_size=part_bytes)
         return f"version {damaged.version_id}"
+
+    async def locked_until(self, key: str) -> datetime | None:
+        """The bucket's retention of the newest version (object lock); a legal hold has no end. Satisfies Erasable."""
+        check_key(key)
+        with _errors(key):
+            return await self._call(self._lock_of, key)
+
+    def _lock_of(self, key: str) -> datetime | None:
+        client, bucket = self._client, self._bucket
+        if _unless_unlocked(lambda: client.get_object_lock_config(bucket)) is None:
+            return None
+        if _unless_unlocked(lambda: client.is_object_legal_hold_enabled(bucket, key)):
+            return datetime.max.replace(tzinfo=UTC)
+        retention = _unless_unlocked(lambda: client.get_object_retention(bucket, key))
+        return retention.retain_until_date if retention is not None else None
+
+    async def erase(self, key: str) -> bool:
+        """Every version is removed, where the credentials and the bucket's rule allow it. Satisfies Erasable."""
+        check_key(key)
+        with _errors(key):
+            return await self._call(self._remove_versions, key)
+
+    def _remove_versions(self, key: str) -> bool:
+        found = list(self._client.list_objects(self._bucket, prefix=key, include_version=True))
+        for version in found:
+            if version.object_name != key:
+                continue
+            try:
+                self._client.remove_object(self._bucket, key, version_id=version.version_id)
+            except S3Error as error:
+                if error.code in _REFUSED:
+                    return False
+                raise
+        return True
 
     async def _call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *args, **kwargs))
@@ -169,6 +208,16 @@ class S3Store:
         with _errors(prefix):
             for key in await self._call(self._keys, prefix):
                 yield key
+
+
+def _unless_unlocked(ask: Callable[[], _T]) -> _T | None:
+    """None where the server says that there is no lock of this kind."""
+    try:
+        return ask()
+    except S3Error as error:
+        if error.code in _UNLOCKED | _MISSING:
+            return None
+        raise
 
 
 def _client(address: S3Address, pool: type[urllib3.PoolManager]) -> Minio:

@@ -229,6 +229,26 @@ access_orders = Table(
     Column("ruling", String(500), nullable=False), Column("ordered_by", ForeignKey("participants.id"), nullable=False), _at("at"),
 )  # fmt: skip
 
+holds = Table(
+    "holds", metadata, _id(), _court(),  # 保全、上诉: nothing of the hearing's record may be destroyed while one stands
+    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("reason", String(500), nullable=False),
+    Column("placed_by", ForeignKey("staff.id"), nullable=False), _at("placed_at"),
+    Column("lifted_by", ForeignKey("staff.id")), _at("lifted_at", nullable=True), Column("lift_reason", String(500), nullable=False, default="", server_default=""),
+)  # fmt: skip
+
+destructions = Table(
+    "destructions", metadata, _id(), _court(),  # 销毁记录 of a hearing's record: ordered by one person, approved by another (a33)
+    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True),
+    Column("order_number", String(100), nullable=False), Column("reason", String(500), nullable=False),
+    Column("state", String(20), nullable=False),  # ordered | approved | shredded (keys and lines are gone) | done (stores are cleared)
+    Column("ordered_by", ForeignKey("staff.id"), nullable=False), _at("ordered_at"),
+    Column("approved_by", ForeignKey("staff.id")), _at("approved_at", nullable=True), _at("shredded_at", nullable=True), _at("finished_at", nullable=True),
+    Column("objects", Integer, nullable=False, default=0), Column("bytes", BigInteger, nullable=False, default=0), Column("lines", Integer, nullable=False, default=0),
+    Column("done_to", String(300), nullable=False, default="", server_default=""),  # object key up to which the stores are cleared
+    Column("left", JSON, nullable=False, default={}, server_default="{}"),  # store → objects that it did not let go: unreadable, to be removed by its owner
+    Unique("hearing_id", "order_number"),
+)  # fmt: skip
+
 stamps = Table(
     "stamps", metadata, _id(), _court(),  # RFC 3161 time stamps; append-only. subject: ledger (its head) | manifest (number 0)
     Column("sitting_id", ForeignKey("sittings.id"), nullable=False, index=True), Column("number", Integer, nullable=False),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from minio.error import S3Error
 
-from storage.objects import ObjectStore, StoreUnavailable
+from storage.clock import SystemClock
+from storage.objects import ObjectMissing, ObjectStore, StoreUnavailable
 from storage.s3 import PART_BYTES, S3Store
 from tests.contracts.object_store_suite import CONTENT, KEY, ObjectStoreSuite, in_pieces
 from tests.s3_server import Seaweed, seaweed
@@ -72,3 +74,22 @@ async def test_a_locked_bucket_keeps_what_it_holds(server: Seaweed) -> None:
     with pytest.raises(S3Error):
         server.client().remove_object("locked", KEY, version_id=version)
     assert await store.get(KEY) == CONTENT
+
+
+async def test_what_the_bucket_keeps_is_told_and_what_it_does_not_keep_can_be_erased(server: Seaweed, bucket: str) -> None:
+    """For lawful destruction (record.destruction): every version goes, or the bucket's rule says until when it stays."""
+    free, locked_bucket = S3Store(server.address(bucket)), f"{bucket}-locked"
+    server.new_bucket(locked_bucket, locked_days=1)
+    locked = S3Store(server.address(locked_bucket))
+    for store in (free, locked):
+        await store.put(KEY, CONTENT)
+    assert await free.locked_until(KEY) is None
+    assert await free.erase(KEY)
+    assert await free.erase(KEY), "what is gone is gone"
+    with pytest.raises(ObjectMissing):
+        await free.get(KEY)
+    until = await locked.locked_until(KEY)
+    assert until is not None
+    assert timedelta(hours=23) < until - SystemClock().now() < timedelta(hours=25)
+    assert not await locked.erase(KEY)
+    assert await locked.get(KEY) == CONTENT

@@ -8,8 +8,8 @@ import pytest
 
 from hearing import commands as c
 from hearing import events as e
-from hearing.errors import InvalidField, NotNow
-from hearing.model import SYSTEM, Context, Fault, SittingState
+from hearing.errors import InvalidField, NotNow, NotPermitted
+from hearing.model import SYSTEM, Context, Fault, SittingState, StaffId
 from hearing.procedure import decide, evolve
 from tests.courts import NINE, a_hearing, a_sitting, actor
 
@@ -55,3 +55,17 @@ def test_a_statement_is_named_by_kind_and_hash(wrong: c.SignStatement) -> None:
     closed = replace(IN_SESSION, state=SittingState.CLOSED)
     with pytest.raises(InvalidField):
         decide(a_hearing(), closed, wrong, actor("presiding"), NINE)
+
+
+def test_two_persons_destroy_a_record_and_only_when_the_sitting_is_over() -> None:
+    closed = replace(IN_SESSION, state=SittingState.CLOSED)
+    clerk, judge = StaffId("clerk_1"), StaffId("judge_1")
+    order = c.DestroyRecord("档销〔2046〕3号", clerk, judge, 12)
+    [destroyed] = decide(a_hearing(), closed, order, SYSTEM, NINE)
+    assert destroyed == e.RecordDestroyed(NINE, "档销〔2046〕3号", clerk, judge, 12)
+    with pytest.raises(NotPermitted):
+        decide(a_hearing(), closed, replace(order, approved_by=clerk), SYSTEM, NINE)
+    with pytest.raises(NotNow):
+        decide(a_hearing(), IN_SESSION, order, SYSTEM, NINE)
+    with pytest.raises(NotPermitted):
+        decide(a_hearing(), closed, order, actor("presiding"), NINE)
