@@ -46,9 +46,9 @@ class Listener:
         return self._cutter.speaking
 
     @property
-    def voiced_ms(self) -> int:
-        """Voice in the stretch that is being said; 0 in silence."""
-        return self._cutter.voiced_ms
+    def surely_speaking(self) -> bool:
+        """Whether what is being said is surely voice, no noise."""
+        return self._cutter.surely_speaking
 
     @property
     def needed_from_ms(self) -> int:
@@ -65,7 +65,7 @@ class Listener:
             probability = self._detector.probability(self._sound[at : at + FRAME_SAMPLES])
             self._heard += FRAME_SAMPLES
             window = self._cutter.push(probability, rule)
-            if window is not None:
+            if window is not None and window.is_speech:
                 cuts.append(self._cut(window))
         self._forget()
         return cuts
@@ -73,7 +73,7 @@ class Listener:
     def finish(self) -> list[Cut]:
         """The sound stops (muted, left, gap): what was being said is complete; the next block begins afresh."""
         window = self._cutter.finish()
-        cuts = [self._cut(window)] if window is not None else []
+        cuts = [self._cut(window)] if window is not None and window.is_speech else []
         self._begin()
         self._detector.reset()
         return cuts

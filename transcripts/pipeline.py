@@ -31,7 +31,6 @@ QUIET_S = 0.8  # without packets for so long a track is muted or gone
 GONE_S = 60.0  # then it is forgotten; should it come back, it begins anew
 LOOK_S = 0.1
 JOIN_S = 5.0
-TALKING_MS = 320  # voice from which somebody is said to be talking; a click has less
 LATE_PACKETS = 250  # in the inbox: listening itself is late
 
 
@@ -162,7 +161,7 @@ class Pipeline:
 
     def _note_talking(self) -> None:
         """What progress() says, for another thread to read: replaced as a whole, never changed."""
-        self._talking = frozenset(key for key, track in self._tracks.items() if track.listener.voiced_ms >= TALKING_MS)
+        self._talking = frozenset(key for key, track in self._tracks.items() if track.listener.surely_speaking)
         until_ms: dict[str, int] = {}
         for (sitting_id, _), track in self._tracks.items():
             until_ms[sitting_id] = max(until_ms.get(sitting_id, track.heard_until_ms), track.heard_until_ms)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SPEECH = 0.5  # probability from which a frame starts speech
 STILL_SPEECH = 0.35  # above which speech that has begun goes on
+SURE = 0.75  # what the network gives to real voice, and to music, keys and coughs hardly ever
+SURE_MS = 96  # of it at least in a stretch that is taken for speech: real stretches had 380 ms or more, also at 0 dB of noise
 BREATH_MS = 96  # a pause that long is a fair place to cut speech that does not end
 
 
@@ -42,6 +44,12 @@ class Window:
     t0_ms: int
     t1_ms: int
     voiced_ms: int
+    sure_ms: int = field(default=0, compare=False)
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether any of it surely is voice; a keyboard or a cough deceives the network for moments, and only by half."""
+        return self.sure_ms >= SURE_MS
 
 
 class Cutter:
@@ -54,16 +62,17 @@ class Cutter:
         self._start_ms: int | None = None
         self._voice_end_ms = 0
         self._voiced_ms = 0
-        self._breath: tuple[int, int, int] | None = None  # (end of voice, voice again from, voiced_ms until then)
+        self._sure_ms = 0
+        self._breath: tuple[int, int, int, int] | None = None  # end of voice, voice again from, voiced and sure until then
 
     @property
     def speaking(self) -> bool:
         return self._start_ms is not None
 
     @property
-    def voiced_ms(self) -> int:
-        """Voice in the stretch that is being said; 0 in silence."""
-        return self._voiced_ms
+    def surely_speaking(self) -> bool:
+        """Whether what is being said is surely voice."""
+        return self._sure_ms >= SURE_MS
 
     @property
     def needed_from_ms(self) -> int:
@@ -76,10 +85,10 @@ class Cutter:
         if self._start_ms is None:
             if probability >= SPEECH:
                 self._start_ms = begins_ms
-                self._hear_voice(begins_ms)
+                self._hear_voice(begins_ms, probability)
             return None
         if probability >= STILL_SPEECH:
-            self._hear_voice(begins_ms)
+            self._hear_voice(begins_ms, probability)
         if self._now_ms - self._voice_end_ms >= rule.pause_ms:
             return self._close(rule.pad_ms)
         if self._now_ms - self._start_ms >= rule.longest_ms:
@@ -90,32 +99,36 @@ class Cutter:
         """The sound ends here: what is being said is complete."""
         return self._close(pad_ms) if self._start_ms is not None else None
 
-    def _hear_voice(self, begins_ms: int) -> None:
+    def _hear_voice(self, begins_ms: int, probability: float) -> None:
         if self._voiced_ms and begins_ms - self._voice_end_ms >= BREATH_MS:
-            self._breath = (self._voice_end_ms, begins_ms, self._voiced_ms)
+            self._breath = (self._voice_end_ms, begins_ms, self._voiced_ms, self._sure_ms)
         self._voice_end_ms = self._now_ms
         self._voiced_ms += self._frame_ms
+        self._sure_ms += self._frame_ms if probability >= SURE else 0
 
     def _close(self, pad_ms: int) -> Window:
-        window = self._window(min(self._now_ms, self._voice_end_ms + pad_ms), self._voiced_ms, pad_ms)
-        self._start_ms, self._voiced_ms, self._breath = None, 0, None
+        window = self._window(min(self._now_ms, self._voice_end_ms + pad_ms), self._voiced_ms, self._sure_ms, pad_ms)
+        self._start_ms, self._voiced_ms, self._sure_ms, self._breath = None, 0, 0, None
         return window
 
     def _cut_long(self, pad_ms: int) -> Window:
         """Cut in the last breath taken, else right here, and go on listening to the rest."""
         if self._breath is None:
-            window = self._window(self._now_ms, self._voiced_ms, pad_ms)
+            window = self._window(self._now_ms, self._voiced_ms, self._sure_ms, pad_ms)
             self._start_ms, self._voiced_ms = self._now_ms, 0
+            self._sure_ms = min(self._sure_ms, SURE_MS)  # what goes on from speech is speech
             self._voice_end_ms = self._now_ms
             return window
-        voice_end_ms, again_ms, voiced_ms = self._breath
+        voice_end_ms, again_ms, voiced_ms, sure_ms = self._breath
         middle_ms = (voice_end_ms + again_ms) // 2
-        window = self._window(min(middle_ms, voice_end_ms + pad_ms), voiced_ms, pad_ms)
-        self._start_ms, self._voiced_ms, self._breath = again_ms, self._voiced_ms - voiced_ms, None
+        window = self._window(min(middle_ms, voice_end_ms + pad_ms), voiced_ms, sure_ms, pad_ms)
+        self._start_ms, self._breath = again_ms, None
+        self._voiced_ms = self._voiced_ms - voiced_ms
+        self._sure_ms = max(self._sure_ms - sure_ms, min(sure_ms, SURE_MS))
         return window
 
-    def _window(self, t1_ms: int, voiced_ms: int, pad_ms: int) -> Window:
+    def _window(self, t1_ms: int, voiced_ms: int, sure_ms: int, pad_ms: int) -> Window:
         assert self._start_ms is not None
         t0_ms = max(self._free_from_ms, self._start_ms - pad_ms)
         self._free_from_ms = t1_ms
-        return Window(t0_ms, t1_ms, voiced_ms)
+        return Window(t0_ms, t1_ms, voiced_ms, sure_ms)

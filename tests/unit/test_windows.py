@@ -86,6 +86,19 @@ def test_load_eases_only_at_half_so_that_the_rule_does_not_flutter() -> None:
     assert rule_for(0, OVERLOADED) == USUAL
 
 
+def test_half_voice_alone_is_no_speech_and_a_moment_of_sure_voice_is() -> None:
+    (keys,) = cut((0.6, 960), (0.0, 960))
+    (word,) = cut((0.6, 96), (0.9, 96), (0.4, 64), (0.0, 960))
+    assert not keys.is_speech
+    assert word.is_speech
+
+
+def test_what_goes_on_from_speech_is_speech() -> None:
+    for breath in ((0.9, 0), (0.0, 128)):
+        *_, last = cut((0.9, 9_500), breath, (0.6, 960), (0.0, 960))
+        assert last.is_speech
+
+
 @given(st.lists(st.floats(0, 1), max_size=900))
 def test_windows_never_overlap_and_hold_all_voice_that_began_speech(probabilities: list[float]) -> None:
     windows = cut(*((p, FRAME_MS) for p in probabilities))
