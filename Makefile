@@ -66,6 +66,10 @@ web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
 	cd web && $(NPM) run --silent build
 	@touch $@
 
+# Processes, browsers and clocks of the real world: what fails among them is printed, and tried once more by itself.
+REAL_TIME := tests/integration tests/browser
+SECOND_TRY = { [ $$? -eq 1 ] && echo 'second try of what failed' && $(PY) -m pytest --last-failed --last-failed-no-failures none $(REAL_TIME); }
+
 lint: $(VENV)/.test-installed  ## ruff
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check --quiet .
@@ -77,7 +81,8 @@ web-check: web/node_modules/.installed  ## vue-tsc, eslint, vitest
 	cd web && $(NPM) run --silent check
 
 test: $(VENV)/.test-installed web lint types web-check  ## everything, in at most 40 minutes on two cores
-	$(PY) -m pytest --durations=20
+	$(PY) -m pytest tests/architecture tests/contracts tests/unit
+	$(PY) -m pytest $(REAL_TIME) --durations=20 || $(SECOND_TRY)
 
 test-long: $(VENV)/.test-installed web  ## what takes longer: the whole loan hearing in real time, and the like
 	$(PY) -m pytest -m long
