@@ -39,7 +39,7 @@ class LineMaker:
         self._recognizer = recognizer
         self._simplify = simplify
         self._words_of = words_of
-        self._replacer = Replacer(word_costs(), pinyin.readings, pinyin.step)
+        self._replacer = Replacer(word_costs(), pinyin.readings, pinyin.word_readings, pinyin.step)
 
     def knowing(self, words_of: Callable[[str], CaseWords]) -> LineMaker:
         """The same maker with the vocabularies of cases."""

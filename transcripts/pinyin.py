@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
 from pypinyin import Style, pinyin
 
@@ -28,16 +29,21 @@ Readings = tuple[str, ...]
 """The syllables a character can be read as, without tones; empty for what is not Chinese."""
 
 
-@lru_cache(maxsize=20_000)
 def readings(text: str) -> tuple[Readings, ...]:
-    """Per character of the text."""
-    return tuple(_readings(character) for character in text)
+    """Per character of a line, as it is read there."""
+    found = pinyin(text, style=Style.NORMAL, errors=_no_reading)
+    return tuple(tuple(filter(None, sounds)) for sounds in found)
 
 
 @lru_cache(maxsize=20_000)
-def _readings(character: str) -> Readings:
-    found = pinyin(character, style=Style.NORMAL, heteronym=True, errors="ignore")
-    return tuple(found[0]) if found else ()
+def word_readings(word: str) -> tuple[Readings, ...]:
+    """Per character of a word; of the first in every way in which it can be read: 曾 is ceng, but zeng as a surname."""
+    first = pinyin(word[:1], style=Style.NORMAL, heteronym=True, errors=_no_reading)
+    return (*(tuple(filter(None, sounds)) for sounds in first), *readings(word)[1:])
+
+
+def _no_reading(characters: str) -> Any:
+    return [""] * len(characters)  # one for each, which pypinyin allows and its types do not say
 
 
 @lru_cache(maxsize=100_000)

@@ -144,7 +144,7 @@ def missing(spoken: Spoken, lines: list[Line], words: CaseWords) -> Iterator[tup
 
 def _spoken_forms(text: str) -> list[str]:
     """The text with its digits read out: as one number, digit by digit, and years digit by digit with the rest as numbers."""
-    text = re.sub("[，。、？！：；]", "", text)
+    text = re.sub("[，。、？！：；,]", "", text)
     ways = (
         lambda found: cardinal(found.group()) if len(found.group()) <= 12 else digit_by_digit(found.group()),
         lambda found: digit_by_digit(found.group()),

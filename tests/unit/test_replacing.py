@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from transcripts import pinyin
-from transcripts.pinyin import CLOSE, FAR, HALF, SAME, readings, step
+from transcripts.pinyin import CLOSE, FAR, HALF, SAME, readings, step, word_readings
 from transcripts.replacing import Found, Replacer
 from transcripts.vocabulary import NO_WORDS, CaseWords
 from transcripts.word_lists import word_costs
 
-REPLACER = Replacer(word_costs(), pinyin.readings, pinyin.step)
+REPLACER = Replacer(word_costs(), pinyin.readings, pinyin.word_readings, pinyin.step)
 CASE = CaseWords(
-    names=("张伟", "李强", "王芳", "程立", "高原"), companies=("江宁建材",), places=("静安区", "江宁路"),
-    legal=("逾期利息", "质证意见", "转账凭证", "作伪证", "欠款", "上诉", "撤诉", "本金", "原告", "连带责任"),
+    names=("张伟", "李强", "王芳", "程立", "高原", "汪洋"), companies=("江宁建材",), places=("静安区", "江宁路"),
+    legal=("逾期利息", "质证意见", "转账凭证", "作伪证", "欠款", "上诉", "撤诉", "本金", "原告", "连带责任", "不公开审理", "没有异议", "庭审笔录"),
 )  # fmt: skip
 
 
@@ -23,12 +23,12 @@ CASE = CaseWords(
     ("one", "other", "apart"),
     [
         ("伟", "威", SAME), ("张", "章", SAME), ("张", "赞", 2 * CLOSE), ("李", "你", CLOSE), ("芳", "房", SAME), ("芳", "方", SAME),
-        ("黄", "房", FAR), ("强", "前", CLOSE), ("借", "接", SAME), ("吃", "次", CLOSE), ("人", "仁", SAME), ("静", "进", CLOSE),
-        ("伟", "强", FAR), ("货", "还", HALF), ("曾", "增", SAME), ("单", "山", SAME), ("重", "虫", SAME), ("A", "张", FAR),
+        ("黄", "房", FAR), ("强", "前", CLOSE), ("借", "接", SAME), ("吃", "次", CLOSE), ("人", "仁", SAME), ("静", "进", CLOSE), ("仁", "亲", FAR),
+        ("伟", "强", FAR), ("货", "还", HALF), ("增", "曾", SAME), ("山", "单", SAME), ("告", "举", FAR), ("A", "张", FAR),
     ],
 )  # fmt: skip
 def test_how_far_syllables_are_apart(one: str, other: str, apart: float) -> None:
-    assert step(readings(one)[0], readings(other)[0]) == apart == step(readings(other)[0], readings(one)[0])
+    assert step(readings(one)[0], word_readings(other)[0]) == apart == step(word_readings(other)[0], readings(one)[0])
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,10 @@ def test_what_sounds_like_a_word_of_the_case_becomes_it(heard: str, meant: str) 
         "上述款项",  # 上诉
         "测速照片",  # 撤诉: short legal words must sound the same
         "欠了二十万元，还有十二万元",
+        "恢复公开审理",  # 不公开审理: nothing turns the sense round
+        "这样做没有意义",  # 没有异议
+        "写入庭审记录",  # 庭审笔录: common words, and not the same sound
+        "请改用网线",  # 汪洋: 洋 is also read xiang, but not in a name
         "李翔和赵维都来了",  # other people
         "今天天气很好，我们去公园。",
         "THE CASE 2024",
@@ -83,6 +87,11 @@ def test_a_numeral_is_never_taken_for_anything() -> None:
 
 def test_without_words_nothing_is_looked_for() -> None:
     assert REPLACER.replace("原告章伟", NO_WORDS) == ("原告章伟", ())
+
+
+@given(some.text(max_size=12))
+def test_every_character_has_its_readings(text: str) -> None:
+    assert len(readings(text)) == len(text) == len(word_readings(text))
 
 
 @given(some.text("张章伟威李理强王忘芳放原告的了在权利强制逾期预期利息，。12A", max_size=30))
