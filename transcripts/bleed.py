@@ -20,7 +20,7 @@ LONGEST_OTHER = 2  # letters in a row that the louder track has not; more is spe
 OWN_LINES = 3  # so many lines of its own tell how loud a track usually is
 CLEARLY_LOWER_DB = 6.0  # below what its track usually is, against the line that is kept
 MUCH_LOWER_DB = 12.0  # where a track has not spoken enough itself to compare with
-TURNS_THE_SENSE = frozenset("不没无未非否别莫勿")
+TURNS_THE_SENSE = frozenset("不没无未莫勿")  # 非 is what recognisers make of a faint 被
 
 Sound = Callable[[str], str]
 """How a letter sounds; two letters of one sound count as the same."""

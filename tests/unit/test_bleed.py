@@ -59,6 +59,11 @@ def test_what_was_heard_a_little_differently_is_still_the_same() -> None:
     ]
 
 
+def test_what_a_recogniser_made_of_faint_words() -> None:
+    judge, faint = "被告发表出证意见", "非告发表质证意见"  # of a real recording, 24 dB below
+    assert left_out(*BOTH_SPEAK, line(JUDGE, 1000, judge, -21.0), line(CLERK, 1032, faint, -45.5)) != []
+
+
 @pytest.mark.parametrize(
     ("text", "t0_ms", "level_db"),
     [
