@@ -7,6 +7,10 @@ the utterance and a floor of 12 s instead: a third of the CPU at the same error 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +18,15 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 
+from transcripts import pinyin
 from transcripts.guards import is_loop, recites
 from transcripts.merging import merge
 from transcripts.model import Engine
 from transcripts.recognizer import SAMPLE_RATE_HZ, HeardWord, Recognition, Samples
+from transcripts.rewording import Lexicon, reword
 from transcripts.script import Simplifier
 from transcripts.weights import ModelFiles
+from transcripts.word_lists import word_costs
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
@@ -36,13 +43,27 @@ TOKENS_LIMIT = 448  # of the Whisper decoder
 PROMPT_TOKENS = 220  # what the decoder takes before the answer; terms beyond are left out, the last ones first
 ALIGNED_MS = 20  # one step of the alignment
 MEDIAN_STEPS = 7  # smoothing of the alignment, as faster-whisper has it
+READINGS = 5  # of the plain reading, from which words are taken where they are commoner
+ALIGNED_CHARACTERS = 150  # a longer answer to one stretch is no speech: 15 s at 10 characters/s
+LEAST_P = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A character (or several that are one token) of an answer: place in the sound, log probability of its tokens."""
+
+    text: str
+    t0_ms: int
+    t1_ms: int
+    logprob: float
+    tokens: int
 
 
 class WhisperRecognizer:
     """faster-whisper, nothing carried from one stretch to the next.
 
-    `plain`: read once more without the prompt, and take the words from there (the final reading). `compute`: CTranslate2's
-    name of the arithmetic (int8, float16, …); `device`: cpu or cuda. Not `guided`: no prompt and no terms (a second opinion).
+    `plain`: read once more without the prompt, take the words from there, and weigh them against others of the same sound
+    (the final reading). `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`: cpu or cuda. Not `guided`: no prompt and no terms (a second opinion).
     `shared`: use the weights that another recogniser of the same model has loaded.
     """
 
@@ -85,37 +106,62 @@ class WhisperRecognizer:
         return self._with_words(encoded, answer, len(samples)) if words and answer.text else answer
 
     def _with_plain(self, encoded: StorageView, guided: Recognition, terms: tuple[str, ...], samples: int) -> Recognition:
-        plain = self._decode(encoded, self._bare_tokens, samples)
+        """The words of a reading without the prompt, weighed; the marks and those terms of the guided one that sound so."""
+        plain, *others = self._answers(encoded, self._bare_tokens, samples, READINGS)
         if is_loop(plain.text):
             return guided
-        if is_loop(guided.text):
-            return plain
-        text = merge(plain.text, guided.text, terms, self._simplify, _as_long)
+        text = self._simplify(plain.text)
+        if len(text) <= ALIGNED_CHARACTERS:
+            texts = [self._simplify(other.text) for other in others if not is_loop(other.text)]
+            ear = partial(self._hear, encoded, samples)
+            text = reword(text, texts if is_loop(guided.text) else [*texts, guided.text], _lexicon(terms), ear)
+        if not is_loop(guided.text):
+            text = merge(text, guided.text, terms, self._simplify, _alike)
         return Recognition(text, plain.average_logprob, plain.no_speech_probability)
 
     def _decode(self, encoded: StorageView, prompt_tokens: list[int], samples: int) -> Recognition:
+        return self._answers(encoded, prompt_tokens, samples)[0]
+
+    def _answers(self, encoded: StorageView, prompt_tokens: list[int], samples: int, readings: int = 1) -> list[Recognition]:
+        """At most so many readings, the likeliest first; a chance one where that is a loop."""
         most_tokens = min(TOKENS_LIMIT, len(prompt_tokens) + TOKENS_SPARE + int(TOKENS_PER_S * samples / SAMPLE_RATE_HZ))
-        answer = Recognition("", 0.0, 1.0)
+        answers: list[Recognition] = []
         for temperature in TEMPERATURES:
             result = self._model.model.generate(
                 encoded,
                 [prompt_tokens],
                 beam_size=self._beam if temperature == 0 else 1,
+                num_hypotheses=min(readings, self._beam) if temperature == 0 else 1,
                 sampling_temperature=temperature or 1.0,
                 sampling_topk=1 if temperature == 0 else 0,
                 max_length=most_tokens,
                 return_scores=True,
                 return_no_speech_prob=True,
             )[0]
-            tokens = [token for token in result.sequences_ids[0] if token < self._tokenizer.eot]
-            answer = Recognition(self._tokenizer.decode(tokens).strip(), result.scores[0], result.no_speech_prob)
-            if not is_loop(answer.text):
+            answers = [
+                Recognition(self._tokenizer.decode(tokens).strip(), score, result.no_speech_prob)
+                for tokens, score in zip(result.sequences_ids, result.scores, strict=True)
+            ]
+            if not is_loop(answers[0].text):
                 break
-        return answer
+        return answers
 
-    def _with_words(self, encoded: StorageView, answer: Recognition, samples: int) -> Recognition:
-        """The answer with the place of each character, from the decoder's attention; marks go with the word before them."""
-        tokens = self._tokenizer.encode(answer.text)
+    def _hear(self, encoded: StorageView, samples: int, texts: Sequence[str]) -> list[list[float]]:
+        """For each text the log probability of each of its characters; of a token of several, at its first."""
+        return [self._heard_characters(encoded, samples, text) for text in texts]
+
+    def _heard_characters(self, encoded: StorageView, samples: int, text: str) -> list[float]:
+        heard = [0.0] * len(text)
+        place = 0
+        for piece in self._aligned(encoded, samples, text):
+            if place < len(heard):
+                heard[place] = piece.logprob
+            place += len(piece.text)
+        return heard
+
+    def _aligned(self, encoded: StorageView, samples: int, text: str) -> list[_Piece]:
+        """The text in the smallest pieces that are characters, with their places in the sound by the decoder's attention."""
+        tokens = self._tokenizer.encode(text)
         found = self._model.model.align(
             encoded, self._tokenizer.sot_sequence, [tokens], samples // HOP_SAMPLES, median_filter_width=MEDIAN_STEPS
         )[0]
@@ -123,19 +169,26 @@ class WhisperRecognizer:
         for token, step in found.alignments:
             begins_ms.setdefault(token, step * ALIGNED_MS)
         end_ms = samples * 1000 // SAMPLE_RATE_HZ
-        heard: list[HeardWord] = []
+        pieces: list[_Piece] = []
         place = 0
-        for text, own in zip(*self._tokenizer.split_tokens_on_unicode([*tokens, self._tokenizer.eot]), strict=True):
-            t0_ms, after = begins_ms.get(place, end_ms), place + len(own)
-            t1_ms, p = begins_ms.get(after, end_ms), float(np.mean(found.text_token_probs[place:after] or [0.0]))
+        for piece, own in zip(*self._tokenizer.split_tokens_on_unicode(tokens), strict=True):
+            after = place + len(own)
+            t0_ms, t1_ms = (min(end_ms, begins_ms.get(token, end_ms)) for token in (place, after))
+            logprob = sum(math.log(max(p, LEAST_P)) for p in found.text_token_probs[place:after])
+            pieces.append(_Piece(piece, t0_ms, max(t0_ms, t1_ms), logprob, len(own)))
             place = after
-            if own == [self._tokenizer.eot]:
-                break
-            if heard and not any(character.isalnum() for character in text):
-                heard[-1] = HeardWord(heard[-1].text + text, heard[-1].t0_ms, heard[-1].t1_ms, heard[-1].p)
+        return pieces
+
+    def _with_words(self, encoded: StorageView, answer: Recognition, samples: int) -> Recognition:
+        """The answer with the place of each character; marks go with the word before them."""
+        heard: list[HeardWord] = []
+        for piece in self._aligned(encoded, samples, answer.text):
+            if heard and not any(character.isalnum() for character in piece.text):
+                heard[-1] = replace(heard[-1], text=heard[-1].text + piece.text)
             else:
-                heard.append(HeardWord(text, t0_ms, max(t0_ms, t1_ms), p))
-        return Recognition(answer.text, answer.average_logprob, answer.no_speech_probability, tuple(heard))
+                p = math.exp(piece.logprob / max(1, piece.tokens))
+                heard.append(HeardWord(piece.text, piece.t0_ms, piece.t1_ms, p))
+        return replace(answer, words=tuple(heard))
 
     def _features(self, samples: Samples) -> Samples:
         """Log-mel frames of the utterance, padded with silence to the encoder's floor, even in number."""
@@ -159,7 +212,7 @@ class WhisperRecognizer:
     def _parameters(self, compute: str, device: str) -> str:
         parameters = {
             "beam": self._beam, "compute": compute, "device": device, "encoder_floor_s": ENCODER_FLOOR_S,
-            "encoder_tail_s": ENCODER_TAIL_S, "plain_reading": self._plain, "prompt": self.prompt,
+            "encoder_tail_s": ENCODER_TAIL_S, "plain_reading": self._plain, "readings": READINGS, "prompt": self.prompt,
             "temperatures": list(TEMPERATURES), "terms": list(self._terms), "tokens_per_s": TOKENS_PER_S,
         }  # fmt: skip
         return json.dumps(parameters, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -169,5 +222,20 @@ def _listed(terms: tuple[str, ...]) -> str:
     return f"常用词：{'、'.join(terms)}。" if terms else ""
 
 
-def _as_long(term: str, heard: str) -> bool:
-    return len(term) == len(heard)
+def _alike(term: str, heard: str) -> bool:
+    """Whether a term may be what was heard: as long, and no more than a usual confusion for each character."""
+    if len(term) != len(heard):
+        return False
+    steps = sum(pinyin.step(one, other) for one, other in zip(pinyin.readings(term), pinyin.readings(heard), strict=True))
+    return steps <= len(term) * pinyin.CLOSE
+
+
+@cache
+def _common_words() -> Lexicon:
+    return Lexicon(word_costs(), pinyin.readings)
+
+
+@lru_cache(maxsize=16)
+def _lexicon(terms: tuple[str, ...]) -> Lexicon:
+    """Common words and those of the case; made once for a sitting."""
+    return _common_words().naming(terms)
