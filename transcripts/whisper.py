@@ -72,9 +72,7 @@ class WhisperRecognizer:
         terms: tuple[str, ...] = (), device: str = "cpu", compute: str = "int8", guided: bool = True,
         shared: WhisperRecognizer | None = None,
     ) -> None:  # fmt: skip
-        self._model: WhisperModel = shared._model if shared is not None else WhisperModel(  # noqa: SLF001  one of us
-            str(Path(files.path)), device=device, compute_type=compute, cpu_threads=threads, num_workers=workers
-        )  # fmt: skip
+        self._model: WhisperModel = _load(files, threads, workers, device, compute) if shared is None else shared._model  # noqa: SLF001
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=True, task="transcribe", language="zh")
         self._simplify = Simplifier()
         self._beam, self._plain, self._guided = beam, plain, guided
@@ -216,6 +214,10 @@ class WhisperRecognizer:
             "temperatures": list(TEMPERATURES), "terms": list(self._terms), "tokens_per_s": TOKENS_PER_S,
         }  # fmt: skip
         return json.dumps(parameters, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _load(files: ModelFiles, threads: int, workers: int, device: str, compute: str) -> WhisperModel:
+    return WhisperModel(str(Path(files.path)), device=device, compute_type=compute, cpu_threads=threads, num_workers=workers)
 
 
 def _listed(terms: tuple[str, ...]) -> str:
