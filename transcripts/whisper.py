@@ -63,7 +63,8 @@ class WhisperRecognizer:
     """faster-whisper, nothing carried from one stretch to the next.
 
     `plain`: read once more without the prompt, take the words from there, and weigh them against others of the same sound
-    (the final reading). `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`: cpu or cuda. Not `guided`: no prompt and no terms (a second opinion).
+    (the final reading). `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`: cpu or cuda.
+    Not `guided`: no prompt and no terms (a second opinion).
     `shared`: use the weights that another recogniser of the same model has loaded.
     """
 
@@ -72,7 +73,9 @@ class WhisperRecognizer:
         terms: tuple[str, ...] = (), device: str = "cpu", compute: str = "int8", guided: bool = True,
         shared: WhisperRecognizer | None = None,
     ) -> None:  # fmt: skip
-        self._model: WhisperModel = _load(files, threads, workers, device, compute) if shared is None else shared._model  # noqa: SLF001
+        self._model: WhisperModel = (
+            _load(files, threads, workers, device, compute) if shared is None else shared._model  # noqa: SLF001  one of us
+        )
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=True, task="transcribe", language="zh")
         self._simplify = Simplifier()
         self._beam, self._plain, self._guided = beam, plain, guided
