@@ -6,6 +6,7 @@ Each clap has a pitch and a brightness of its own, so that one cannot be taken f
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,7 @@ BEEP_MS = 60
 FLASH_MS = 150
 WIDTH, HEIGHT = 64, 48
 LOUD = 0.08  # of full scale; the beep has 0.5
+PITCH_FROM, PITCH_SAMPLES = 120, 1_440  # where the pitch of a beep is looked for, from its onset
 QUIET_MS = 300  # between two claps: a beep with a hole in it is one
 
 
@@ -86,13 +88,14 @@ def beeps(segments: Iterable[tuple[int, Path]]) -> tuple[list[Found], float]:
     """The beeps in audio segments (t0_ms, file) of one track, and the milliseconds of sound that were decoded."""
     found: list[Found] = []
     quiet_since_ms, decoded_ms = float("-inf"), 0.0
-    for t0_ms, path in segments:
-        samples = _samples(path)
+    decoded = ((t0_ms, _samples(path)) for t0_ms, path in segments)
+    for (t0_ms, samples), (_, following) in itertools.pairwise(itertools.chain(decoded, [(0, np.empty(0, np.float32))])):
         decoded_ms += len(samples) / RATE_HZ * 1000
+        heard = np.concatenate([samples, following[: PITCH_FROM + PITCH_SAMPLES]])  # it may begin where a segment ends
         for at in np.flatnonzero(np.abs(samples).reshape(-1, 48).max(axis=1) > LOUD).tolist():  # milliseconds
             if t0_ms + at - quiet_since_ms > QUIET_MS:
                 onset = at * 48 + int(np.argmax(np.abs(samples[at * 48 : (at + 1) * 48]) > LOUD))
-                found.append(Found(t0_ms + onset / 48, _pitch(samples[onset + 120 : onset + 120 + 1_440])))
+                found.append(Found(t0_ms + onset / 48, _pitch(heard[onset + PITCH_FROM :][:PITCH_SAMPLES])))
             quiet_since_ms = t0_ms + at
     return found, decoded_ms
 
