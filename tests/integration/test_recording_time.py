@@ -51,6 +51,7 @@ def people_of(court: Court, duration_ms: float, seed: int) -> list[Person]:
     return [fast, slow, odd]
 
 
+@pytest.mark.timeout(300)
 def test_ten_minutes_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_and_compare(tmp_path, monkeypatch, 10 * MINUTE_MS, seed=7)
 
