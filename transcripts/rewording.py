@@ -5,6 +5,7 @@ place the words of the lexicon with the same sound are put in its stead, and the
 there. A word wins when what the lexicon gains outweighs what the ear loses. What the recogniser itself wrote in other
 readings of the same sound is tried as well.
 
+A numeral or a negation is never put in, taken out or changed: amounts and consent are not a matter of what is commoner.
 Only as many characters as stood there: so every text asked about has the same places, and one question can hold an edit
 in each place.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from transcripts.merging import align
+from transcripts.replacing import KEPT
 
 Syllables = tuple[str, ...]
 """The ways in which a character can be read, without tones."""
@@ -142,6 +144,8 @@ def soundalikes(text: str, lexicon: Lexicon) -> Iterator[Edit]:
         for start, length in product(range(len(letters)), range(2, LONGEST_WORD + 1)):
             stretch = letters[start : start + length]
             for word in lexicon.alike(stretch) if len(stretch) == length else ():
+                if not _keeps(stretch, word):
+                    continue
                 gain = cost - lexicon.cost(letters[:start] + word + letters[start + length :])
                 if gain >= LEAST_GAIN:
                     yield Edit(run.start() + start, run.start() + start + length, word, gain)
@@ -155,7 +159,9 @@ def differences(text: str, others: Iterable[str], lexicon: Lexicon) -> Iterator[
     for other in others:
         said = "".join(character for character in other if character.isalnum())
         for start, end, word in _runs(letters, said):
-            if end - start != len(word) or len(word) > LONGEST_WORD or places[end - 1] - places[start] != end - start - 1:
+            if not 0 < len(word) <= LONGEST_WORD or not _keeps(letters[start:end], word):
+                continue
+            if places[end - 1] - places[start] != end - start - 1:
                 continue
             gain = cost - lexicon.cost(letters[:start] + word + letters[end:])
             if gain >= LEAST_GAIN:
@@ -175,6 +181,17 @@ def _runs(one: str, other: str) -> Iterator[tuple[int, int, str]]:
             open_at = ours, theirs
         ours = ours if left is None else left + 1
         theirs = theirs if right is None else right + 1
+
+
+def _keeps(stretch: str, word: str) -> bool:
+    """Whether the word is as long and has the same numerals, negations, digits and Latin letters in the same places."""
+    return len(stretch) == len(word) and all(
+        one == other or not (_stays(one) or _stays(other)) for one, other in zip(stretch, word, strict=True)
+    )
+
+
+def _stays(character: str) -> bool:
+    return character in KEPT or not _HAN.match(character)
 
 
 def _keys(sounds: Sequence[Syllables]) -> Iterator[Syllables]:

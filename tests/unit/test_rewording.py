@@ -12,9 +12,9 @@ from transcripts.rewording import Edit, Lexicon, differences, reword, soundalike
 
 SYLLABLES = {
     "局": "ju", "举": "ju", "部": "bu", "地": "di", "区": "qu", "政": "zheng", "证": "zheng", "监": "jian", "会": "hui",
-    "借": "jie", "条": "tiao", "接": "jie", "调": "tiao", "伤": "shang", "商": "shang", "者": "zhe", "三": "san",
+    "借": "jie", "条": "tiao", "接": "jie", "调": "tiao", "伤": "shang", "商": "shang", "者": "zhe", "三": "san", "桑": "sang", "不": "bu", "布": "bu", "是": "shi", "十": "shi",
 }  # fmt: skip
-COSTS = {"局部": 8.0, "地区": 7.0, "证监会": 10.0, "借条": 11.0, "伤者": 10.0, "三者": 10.0} | dict.fromkeys(SYLLABLES, 11.0)
+COSTS = {"局部": 8.0, "地区": 7.0, "证监会": 10.0, "借条": 11.0, "伤者": 10.0, "桑者": 10.0} | dict.fromkeys(SYLLABLES, 11.0)
 
 
 def sounds(text: str) -> list[tuple[str, ...]]:
@@ -38,9 +38,15 @@ def test_the_ear_keeps_what_it_is_sure_of() -> None:
 
 
 def test_of_several_words_the_one_that_is_heard_better() -> None:
-    assert {edit.word for edit in soundalikes("商者", LEXICON)} == {"伤者", "三者"}  # shang and san: close enough
+    assert {edit.word for edit in soundalikes("商者", LEXICON)} == {"伤者", "桑者"}  # shang and sang: close enough
     assert reword("商者", (), LEXICON, ear_for("伤者")) == "伤者"
-    assert reword("商者", (), LEXICON, ear_for("三者")) == "三者"
+    assert reword("商者", (), LEXICON, ear_for("桑者")) == "桑者"
+
+
+def test_numerals_and_negations_stay_what_and_where_they_are() -> None:
+    lexicon = Lexicon({"三者": 5.0, "不是": 5.0, "布是": 20.0, "不十": 5.0}, sounds)
+    for text in ("商者", "布是", "不是", "部十"):
+        assert reword(text, ("不是", "三者"), lexicon, ear_for(text)) == text
 
 
 def test_words_of_the_case_are_common_in_the_case() -> None:
