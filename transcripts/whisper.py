@@ -23,7 +23,7 @@ from transcripts.guards import is_loop, recites
 from transcripts.merging import merge
 from transcripts.model import Engine
 from transcripts.recognizer import SAMPLE_RATE_HZ, HeardWord, Recognition, Samples
-from transcripts.rewording import Lexicon, reword
+from transcripts.rewording import WEIGHT, Lexicon, reword
 from transcripts.script import Simplifier
 from transcripts.weights import ModelFiles
 from transcripts.word_lists import word_costs
@@ -62,8 +62,8 @@ class _Piece:
 class WhisperRecognizer:
     """faster-whisper, nothing carried from one stretch to the next.
 
-    `plain`: read once more without the prompt, take the words from there, and weigh them against others of the same sound
-    (the final reading). `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`: cpu or cuda.
+    `plain`: read once more without the prompt and take the words from there (the final reading); `weighed`: and weigh
+    them against others of the same sound. `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`: cpu or cuda.
     Not `guided`: no prompt and no terms (a second opinion).
     `shared`: use the weights that another recogniser of the same model has loaded.
     """
@@ -71,14 +71,14 @@ class WhisperRecognizer:
     def __init__(
         self, files: ModelFiles, *, threads: int, workers: int, beam: int = 1, plain: bool = False,
         terms: tuple[str, ...] = (), device: str = "cpu", compute: str = "int8", guided: bool = True,
-        shared: WhisperRecognizer | None = None,
+        shared: WhisperRecognizer | None = None, weighed: bool = True,
     ) -> None:  # fmt: skip
         self._model: WhisperModel = (
             _load(files, threads, workers, device, compute) if shared is None else shared._model  # noqa: SLF001  one of us
         )
         self._tokenizer = Tokenizer(self._model.hf_tokenizer, multilingual=True, task="transcribe", language="zh")
         self._simplify = Simplifier()
-        self._beam, self._plain, self._guided = beam, plain, guided
+        self._beam, self._plain, self._guided, self._weighed = beam, plain, guided, plain and weighed
         self._terms = terms
         self._bare_tokens: list[int] = self._model.get_prompt(self._tokenizer, [], without_timestamps=True)
         self._engine = Engine("faster-whisper", files.name, files.sha256, self._parameters(compute, device))
@@ -112,7 +112,7 @@ class WhisperRecognizer:
         if is_loop(plain.text):
             return guided
         text = self._simplify(plain.text)
-        if len(text) <= ALIGNED_CHARACTERS:
+        if self._weighed and len(text) <= ALIGNED_CHARACTERS:
             texts = [self._simplify(other.text) for other in others if not is_loop(other.text)]
             ear = partial(self._hear, encoded, samples)
             text = reword(text, texts if is_loop(guided.text) else [*texts, guided.text], _lexicon(terms), ear)
@@ -214,7 +214,8 @@ class WhisperRecognizer:
         parameters = {
             "beam": self._beam, "compute": compute, "device": device, "encoder_floor_s": ENCODER_FLOOR_S,
             "encoder_tail_s": ENCODER_TAIL_S, "plain_reading": self._plain, "readings": READINGS, "prompt": self.prompt,
-            "temperatures": list(TEMPERATURES), "terms": list(self._terms), "tokens_per_s": TOKENS_PER_S,
+            "lexicon_weight": WEIGHT if self._weighed else 0, "temperatures": list(TEMPERATURES), "terms": list(self._terms),
+            "tokens_per_s": TOKENS_PER_S,
         }  # fmt: skip
         return json.dumps(parameters, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

@@ -46,6 +46,20 @@ Reader = Callable[[Track], list[Line]]
 CORPORA: dict[str, Callable[[], list[Track]]] = {"real": real_tracks, "loan": loan_tracks}
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """A way to read a track in packs. `prompted`, `replaced`: what the words of the case are used for."""
+
+    beam: int = 5
+    plain: bool = True
+    guided: bool = True
+    weighed: bool = True
+    terms: tuple[str, ...] = COURT_WORDS
+    longest_ms: int = LONGEST_MS
+    prompted: bool = True
+    replaced: bool = True
+
+
 @dataclass
 class Bench:
     """The model and what reads with it."""
@@ -62,12 +76,11 @@ class Bench:
     def model(self) -> WhisperModel:
         return WhisperModel(str(self.files.path), device="cpu", compute_type="int8", cpu_threads=self.threads)
 
-    def recognizer(
-        self, *, beam: int, plain: bool, guided: bool = True, terms: tuple[str, ...] = COURT_WORDS
-    ) -> WhisperRecognizer:
+    def recognizer(self, manner: Manner) -> WhisperRecognizer:
         return WhisperRecognizer(
-            self.files, threads=self.threads, workers=1, beam=beam, plain=plain, guided=guided, terms=terms if guided else ()
-        )
+            self.files, threads=self.threads, workers=1, beam=manner.beam, plain=manner.plain, guided=manner.guided,
+            weighed=manner.weighed, terms=manner.terms if manner.guided else (),
+        )  # fmt: skip
 
     def cuts(self, track: Track, rule: CutRule) -> list[Cut]:
         listener, cuts = Listener(self.network), []
@@ -95,7 +108,7 @@ def theirs(bench: Bench, **options: object) -> Reader:
 
 def live(bench: Bench) -> Reader:
     """As captions are made: one call for each stretch, beam 1, one reading."""
-    recognizer = bench.recognizer(beam=1, plain=False)
+    recognizer = bench.recognizer(Manner(beam=1, plain=False))
 
     def read(track: Track) -> list[Line]:
         heard = ((cut, recognizer.recognise(cut.samples, terms=bench.case.terms)) for cut in bench.cuts(track, USUAL))
@@ -104,22 +117,9 @@ def live(bench: Bench) -> Reader:
     return read
 
 
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """A way to read a track in packs. `prompted`, `replaced`: what the words of the case are used for."""
-
-    beam: int = 5
-    plain: bool = True
-    guided: bool = True
-    terms: tuple[str, ...] = COURT_WORDS
-    longest_ms: int = LONGEST_MS
-    prompted: bool = True
-    replaced: bool = True
-
-
 def ours(bench: Bench, manner: Manner) -> Reader:
     """As a final pass reads."""
-    recognizer = bench.recognizer(beam=manner.beam, plain=manner.plain, guided=manner.guided, terms=manner.terms)
+    recognizer = bench.recognizer(manner)
 
     def read(track: Track) -> list[Line]:
         prompted, replaced = (bench.case if wanted else NO_WORDS for wanted in (manner.prompted, manner.replaced))
@@ -156,6 +156,7 @@ EXPERIMENTS: dict[str, Callable[[Bench], Reader]] = {
     },
     "packs, prompt": partial(ours, manner=Manner(plain=False, terms=())),
     "packs, prompt and court words": partial(ours, manner=Manner(plain=False)),
+    "two readings, not weighed": partial(ours, manner=Manner(weighed=False)),
     "two readings, no court words": partial(ours, manner=Manner(terms=())),
     "two readings, beam 1": partial(ours, manner=Manner(beam=1)),
     "two readings, beam 8": partial(ours, manner=Manner(beam=8)),
