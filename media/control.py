@@ -133,6 +133,9 @@ class MediaControl(Protocol):
     async def probe_spool(self) -> SpoolProbe:
         """Try to record, before a sitting is opened (J3)."""
 
+    async def recorder_health(self, sitting_id: SittingId) -> RecorderHealth | None:
+        """The newest report of the sitting's recorder, as it went to one of several signaling processes; None: none lately."""
+
     async def written_tracks(self, sitting_id: SittingId) -> tuple[WrittenTrack, ...]:
         """What was just written of each track that is recorded now; empty where nothing is."""
 

@@ -18,6 +18,7 @@ from media.control import (
     MediaError,
     Offer,
     QualitySample,
+    RecorderHealth,
     SelfTestMeasured,
     SpoolProbe,
     WrittenSound,
@@ -27,6 +28,7 @@ from media.control import (
 _TABLE = TypeAdapter(GrantTable)
 _PROBE = TypeAdapter(SpoolProbe)
 _SAMPLES = TypeAdapter(tuple[QualitySample, ...])
+_HEALTH = TypeAdapter(RecorderHealth | None)
 _WRITTEN = TypeAdapter(tuple[WrittenTrack, ...])
 CONTROL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
@@ -70,6 +72,9 @@ class HttpMediaControl:
     async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
         body = await self._request("GET", f"{sitting_id}/quality", None)
         return _SAMPLES.validate_python(body["samples"])
+
+    async def recorder_health(self, sitting_id: SittingId) -> RecorderHealth | None:
+        return _HEALTH.validate_python((await self._request("GET", f"{sitting_id}/recorder", None))["health"])
 
     async def written_tracks(self, sitting_id: SittingId) -> tuple[WrittenTrack, ...]:
         body = await self._request("GET", f"{sitting_id}/written", None)

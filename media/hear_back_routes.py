@@ -1,4 +1,4 @@
-"""Hearing back on the worker's control server (C35): how each track stands on the disk, and its last seconds."""
+"""What is on the disk, on the worker's control server: the recorder's health, every track's level, its last seconds (C35)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from aiohttp import web
 from pydantic import TypeAdapter
 
 from hearing.access import AccessClass
-from media.control import WrittenTrack
+from media.control import RecorderHealth, WrittenTrack
 from media.courtroom import Courtroom
 from media.hear_back import written_sound, written_tracks
 
+_HEALTH = TypeAdapter(RecorderHealth | None)
 _WRITTEN = TypeAdapter(tuple[WrittenTrack, ...])
 
 
@@ -32,5 +33,9 @@ def hear_back_routes(courtroom: Callable[[str], Courtroom]) -> list[web.RouteDef
         webm = base64.b64encode(heard.webm).decode()
         return web.json_response({"t0_ms": heard.t0_ms, "t1_ms": heard.t1_ms, "webm": webm})
 
+    async def health(request: web.Request) -> web.Response:
+        report = courtroom(request.match_info["sitting"]).recorder.last_health()
+        return web.json_response({"health": _HEALTH.dump_python(report, mode="json")})
+
     one = "/control/sittings/{sitting}/written"
-    return [web.get(one, tracks), web.get(f"{one}/{{track}}", sound)]
+    return [web.get("/control/sittings/{sitting}/recorder", health), web.get(one, tracks), web.get(f"{one}/{{track}}", sound)]

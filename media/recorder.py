@@ -20,6 +20,7 @@ from media.tracks import UpTrack
 
 DRAIN_TICK_S = 0.05
 STOOD_STILL_MS = 1_000.0
+HEALTH_LASTS_MS = 6_000.0  # three reports
 CATCH_UP_MS = 3_000.0  # by then signaling has sent again what was decided while this process stood still
 
 
@@ -52,6 +53,7 @@ class Recorder:
         self._left: dict[str, float] = {}
         self._seen: set[str] = set()
         self._health = HealthWatch(writer)
+        self._last_health: tuple[float, RecorderHealth | None] = (0.0, None)
         self._ticked_ms = self._sure_ms = now_ms()
         self._catch_up_until_ms = 0.0
 
@@ -201,7 +203,14 @@ class Recorder:
         zero_ms = self._place.zero_ms if self._place is not None else now_ms()
         faults = await self._health.judge(self._tracks, self._is_granted, zero_ms)
         detail = faults[0].code if faults else ""
-        return RecorderHealth(self.sitting_id, not faults, len(self._tracks), self._health.read_bytes, detail, faults)
+        report = RecorderHealth(self.sitting_id, not faults, len(self._tracks), self._health.read_bytes, detail, faults)
+        self._last_health = (now_ms(), report)
+        return report
+
+    def last_health(self) -> RecorderHealth | None:
+        """The newest report, for a signaling process that was not told; None when it is older than HEALTH_LASTS_MS."""
+        at_ms, report = self._last_health
+        return report if now_ms() - at_ms < HEALTH_LASTS_MS else None
 
     def on_disk(self) -> list[OnDisk]:
         """How each track stands on the disk; nothing where nothing is recorded now."""

@@ -6,6 +6,7 @@ Silence is told to people first; what a dead worker held goes on at another one;
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -25,6 +26,7 @@ log = structlog.get_logger("signaling.media_watch")
 
 TICK_S = 0.5
 ANSWER_WITHIN_S = 2.0
+ASK_AFTER_S, ASK_RECORDER_AFTER_S = 1.5, 4.0  # with several processes: a report that was due went to another one, or nowhere
 
 
 class MediaWatch:
@@ -92,10 +94,31 @@ class MediaWatch:
                 log.exception("look failed")
 
     async def look(self) -> None:
+        if self._parts.settings.redis_url is not None:
+            await self._ask_the_unheard()
         for sitting_id in self._recording.stale():
             await self._broadcast.refresh(sitting_id)
         for url in self._fleet.urls:
             await self._look_at(url, self._fleet.silence_s(url))
+
+    async def _ask_the_unheard(self) -> None:
+        """Reports go to one of several signaling processes: the others ask, before they believe in silence and alarm twice."""
+        quiet = [url for url in self._fleet.urls if self._fleet.silence_s(url) > ASK_AFTER_S]
+        sittings = self._recording.unheard(ASK_RECORDER_AFTER_S)
+        await asyncio.gather(*map(self._ask_worker, quiet), *map(self._ask_recorder, sittings))
+
+    async def _ask_worker(self, url: str) -> None:
+        with contextlib.suppress(MediaError, TimeoutError):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                await self._parts.media(url).metrics()
+            self._fleet.heard(url)
+
+    async def _ask_recorder(self, sitting_id: SittingId) -> None:
+        with contextlib.suppress(MediaError, TimeoutError):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                report = await (await self._steering.worker(sitting_id)).recorder_health(sitting_id)
+            if report is not None:
+                self._recording.heard(report)
 
     async def _look_at(self, url: str, silence_s: float) -> None:
         settings = self._parts.settings

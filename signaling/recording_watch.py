@@ -57,6 +57,12 @@ class RecordingWatch:
         """Sittings whose viewers were last shown something else than what holds now."""
         return [id_ for id_, (sitting, shown) in self._shown.items() if self._judge(sitting) != shown]
 
+    def unheard(self, after_s: float) -> list[SittingId]:
+        """Sittings that are to be recorded now and of whose recorder nothing was heard here for so long."""
+        now = self._clock.monotonic()
+        watched = {id_: (one.since_s if one.health is None else one.heard_s) for id_, one in self._watched.items()}
+        return [id_ for id_, heard_s in watched.items() if now - heard_s > after_s]
+
     def faults(self) -> list[tuple[Sitting, tuple[Alarm, ...]]]:
         """Of every sitting that is being watched: what is not being recorded now."""
         return [

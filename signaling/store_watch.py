@@ -17,6 +17,8 @@ from signaling.error_codes import Refused
 log = structlog.get_logger("signaling.stores")
 
 SILENCE_S = 15.0
+GONE_S, LOST_S = 600.0, 86_400.0
+"""A host that says nothing for so long was taken away, if another one still reports: with an empty spool, or with a full one."""
 LATE_S = 60.0
 """A segment that has waited so long says that shipping is slower than recording."""
 
@@ -82,6 +84,20 @@ class StoreWatch:
         """Media workers say once a second how much disk is left: known even while the shipper is away."""
         self._free[report.control_url] = (report.spool_free_bytes, self._clock.monotonic())
 
+    def _forget_the_gone(self) -> None:
+        """A media host that was taken out of service leaves the list by itself; the last one that reported never does."""
+        now_s = self._clock.monotonic()
+        newest_s = max((heard.at_s for heard in self._hosts.values()), default=0.0)
+        for host, heard in list(self._hosts.items()):
+            patience_s = LOST_S if heard.health.backlog_segments else GONE_S
+            if heard.at_s < newest_s and now_s - heard.at_s > patience_s:
+                del self._hosts[host]
+                log.warning("host left", host=host, backlog_segments=heard.health.backlog_segments)
+        newest_s = max((at_s for _, at_s in self._free.values()), default=0.0)
+        self._free = {
+            name: (free, at_s) for name, (free, at_s) in self._free.items() if at_s == newest_s or now_s - at_s <= GONE_S
+        }
+
     def _log_changes(self) -> None:
         codes = tuple(trouble.code for trouble in self.state().troubles)
         if codes != self._logged:
@@ -91,6 +107,7 @@ class StoreWatch:
     # --- what holds ------------------------------------------------------------------------
 
     def state(self) -> StoresState:
+        self._forget_the_gone()
         reports = [heard.health for heard in self._hosts.values()]
         a, b = _worst([report.a for report in reports]), _worst([report.b for report in reports])
         oldest_s = max((report.oldest_age_s for report in reports), default=0.0)

@@ -29,6 +29,7 @@ from media.control import (
     MediaError,
     Offer,
     QualitySample,
+    RecorderHealth,
     SelfTestMeasured,
     SpoolProbe,
     WrittenSound,
@@ -80,6 +81,7 @@ class FakeMedia:
         self.closed: list[SittingId] = []
         self.samples: list[QualitySample] = []
         self.written: list[WrittenTrack] = []
+        self.health: RecorderHealth | None = None
         self.self_tests: dict[str, str] = {}
         self.away = False
         self.spool = "ok"  # what a probe of its disk finds
@@ -122,6 +124,10 @@ class FakeMedia:
     async def quality(self, sitting_id: SittingId) -> tuple[QualitySample, ...]:
         self._reach()
         return tuple(self.samples)
+
+    async def recorder_health(self, sitting_id: SittingId) -> RecorderHealth | None:
+        self._reach()
+        return self.health
 
     async def written_tracks(self, sitting_id: SittingId) -> tuple[WrittenTrack, ...]:
         self._reach()

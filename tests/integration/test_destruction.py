@@ -215,7 +215,8 @@ asyncio.run(run(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4]))
 """
 
 
-@pytest.mark.parametrize(("where", "after"), [("erase", 7), pytest.param("lines", 0, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("where", "after"), [("erase", 7), ("lines", 0)])
 async def test_a_killed_destruction_goes_on(stored_here: StoredCase, where: str, after: int) -> None:
     order_id = await approved(stored_here)
     url = stored_here.case.database.url.render_as_string(hide_password=False)

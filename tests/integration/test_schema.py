@@ -119,7 +119,7 @@ async def test_migrating_at_once_and_again_is_harmless(tmp_path: Path) -> None:
     await migrate(url)
     database = Database(url)
     async with database.read() as connection:
-        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).all() == [("0006",)]
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).all() == [("0008",)]
     await database.close()
 
 

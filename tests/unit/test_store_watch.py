@@ -11,7 +11,7 @@ from hearing.model import SittingId
 from media.control import PlaceState, StoreHealth, WorkerAlive
 from signaling.error_codes import Refused
 from signaling.metrics import Metrics
-from signaling.store_watch import _WORDS, LATE_S, STORE_WORDS, StoreWatch
+from signaling.store_watch import _WORDS, GONE_S, LATE_S, LOST_S, STORE_WORDS, StoreWatch
 from tests.courts import NINE, SetClock
 
 GIB = 1024**3
@@ -113,3 +113,19 @@ def test_the_metrics_say_what_holds_at_this_scrape(watch: StoreWatch, clock: Set
     assert 'court_store_trouble{code="store_b_disk_full"} 1.0' in text
     assert "shipper_silent" not in text
     assert f"court_spool_free_bytes {50 * GIB / 10**10}" in text
+
+
+def test_a_host_that_was_taken_away_leaves_the_list_and_the_last_one_never_does(watch: StoreWatch, clock: SetClock) -> None:
+    watch.heard(health("old", backlog_segments=0, spool_free_bytes=1 * GIB))
+    watch.heard(health("broken", spool_free_bytes=90 * GIB))  # two segments wait in its spool
+    clock.advance(GONE_S - 1)
+    watch.heard(health("new"))
+    assert codes(watch) == ["spool_full", "shipper_silent"], "its disk and its silence still count"
+    clock.advance(2)
+    watch.heard(health("new"))
+    assert (codes(watch), watch.state().free_bytes) == (["shipper_silent"], 50 * GIB), "what waits in a spool is not forgotten"
+    clock.advance(LOST_S)
+    watch.heard(health("new"))
+    assert watch.state().ok
+    clock.advance(2 * LOST_S)
+    assert codes(watch) == ["shipper_silent"]
