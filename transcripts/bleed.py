@@ -6,7 +6,7 @@ out: the words must be the same by sound, at the same time, and clearly quieter 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from statistics import median
@@ -41,7 +41,7 @@ class Bleed:
 
 def bleed_in(lines: Sequence[Utterance], sound: Sound = str) -> tuple[Bleed, ...]:
     """Which of these lines (of one sitting) are bleed, in order of time. Lines without a level are never left out."""
-    twins = [(quiet, loud) for quiet in lines for loud in _at_the_same_time(quiet, lines) if _alike(quiet, loud, sound)]
+    twins = [(quiet, loud) for quiet, loud in _at_the_same_time(lines) if _alike(quiet, loud, sound)]
     usual = usual_levels(lines, {one.id for pair in twins for one in pair})
     found: dict[str, Bleed] = {}
     for quiet, loud in twins:
@@ -62,11 +62,16 @@ def usual_levels(lines: Iterable[Utterance], shared: set[str]) -> Mapping[str, f
     return {track_id: median(own) for track_id, own in levels.items() if len(own) >= OWN_LINES}
 
 
-def _at_the_same_time(quiet: Utterance, lines: Sequence[Utterance]) -> list[Utterance]:
-    return [
-        other for other in lines
-        if other.track_id != quiet.track_id and other.t0_ms < quiet.t1_ms + NEAR_MS and other.t1_ms > quiet.t0_ms - NEAR_MS
-    ]  # fmt: skip
+def _at_the_same_time(lines: Iterable[Utterance]) -> Iterator[tuple[Utterance, Utterance]]:
+    """Lines of two tracks that lie within NEAR_MS of one another, each pair both ways."""
+    open_lines: list[Utterance] = []
+    for line in sorted(lines, key=lambda one: one.t0_ms):
+        open_lines = [other for other in open_lines if other.t1_ms > line.t0_ms - NEAR_MS]
+        for other in open_lines:
+            if other.track_id != line.track_id:
+                yield line, other
+                yield other, line
+        open_lines.append(line)
 
 
 def _lower_db(quiet: Utterance, loud: Utterance, usual: Mapping[str, float]) -> float:

@@ -200,6 +200,7 @@ class FinalPass:
         sitting_id = SittingId(version.sitting_id)
         async with self.database.transaction() as connection:
             await versions.begin(connection, version, reader.recognizer.engine)
+        async with self.database.read() as connection:
             said = await store.every_line(connection, sitting_id)
             left_out = touched_spans(said, await store.revisions_of(connection, sitting_id))
             tracks = await store.recorded_tracks(connection, sitting_id)
@@ -209,9 +210,10 @@ class FinalPass:
 
     async def _finish(self, run: _Run) -> None:
         version, now = run.version, self.clock.now()
-        async with self.database.transaction() as connection:
+        async with self.database.read() as connection:
             lines = await store.machine_lines(connection, version.sitting_id, version.number)
-            found = await asyncio.to_thread(bleed_in, lines, self.sound)
+        found = await asyncio.to_thread(bleed_in, lines, self.sound)
+        async with self.database.transaction() as connection:
             await versions.finish(connection, version, found, run.problem, now)
         for one in found:
             log.info("final_bleed", sitting_id=version.sitting_id, id=one.id, kept_id=one.kept_id, lower_db=one.lower_db)

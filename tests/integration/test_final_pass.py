@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
 from storage import tables as t
 from storage.objects import StoreUnavailable, segment_key
@@ -20,7 +23,7 @@ from transcripts import store, versions
 from transcripts.composing import compose
 from transcripts.model import Utterance
 from transcripts.recognizer import EngineAway, EngineProblem
-from transcripts.versions import Version
+from transcripts.versions import Overtaken, Version
 
 JOB = {"sitting_id": SITTING, "version": 1, "engine": "final"}
 
@@ -205,3 +208,53 @@ async def test_a_version_is_never_made_by_two_engines(tmp_path: Path) -> None:
         assert sorted(job["version"] for job in jobs) == [1, 2]
         await pass_over(case, SimulatedRecognizer("another")).make({**JOB, "version": 2})
         assert len(await lines_of(case, 2)) == len(spoken())
+
+
+@dataclass
+class BusyFor:
+    """Live captions that need the machine so many times it is asked."""
+
+    looks: int
+
+    def busy(self) -> bool:
+        self.looks -= 1
+        return self.looks > 0
+
+
+async def test_between_two_calls_of_the_engine_captions_go_first_and_a_stop_is_heard(tmp_path: Path) -> None:
+    async with voiced_case(tmp_path) as case:
+        busy = BusyFor(5)
+        await replace(pass_over(case, SimulatedRecognizer(), look_s=0.01), turn=busy).make(JOB)
+        assert busy.looks <= 0
+        async with case.database.transaction() as connection:
+            assert await versions.ask_for(connection, SITTING, COURT, case.clock.now()) == 2
+        endless = replace(pass_over(case, SimulatedRecognizer(), look_s=0.01), turn=BusyFor(1_000_000_000))
+        work = asyncio.create_task(endless.make({**JOB, "version": 2}))
+        async with asyncio.timeout(30):
+            while endless.turn.looks == 1_000_000_000:  # type: ignore[attr-defined]
+                await asyncio.sleep(0.01)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        assert await lines_of(case, 2) == ()
+
+
+async def test_a_full_disk_costs_no_attempt_and_a_second_worker_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with voiced_case(tmp_path) as case:
+
+        async def full(*_: Any) -> None:
+            raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(versions, "advance", full)
+            with pytest.raises(RetryLater, match="database_away"):
+                await pass_over(case, SimulatedRecognizer()).make(JOB)
+        slow = await version_of(case)
+        await pass_over(case, SimulatedRecognizer()).make(JOB)
+        done = await lines_of(case)
+        with pytest.raises(Overtaken):
+            async with case.database.transaction() as connection:
+                await versions.advance(connection, slow, f"{JUDGE}-audio", (0, 9_000), done[:1], 0.5, case.clock.now())
+        assert await lines_of(case) == done
