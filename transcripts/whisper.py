@@ -63,8 +63,8 @@ class WhisperRecognizer:
     """faster-whisper, nothing carried from one stretch to the next.
 
     `plain`: read once more without the prompt and take the words from there (the final reading); `weighed`: and weigh
-    them against others of the same sound. `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`: cpu or cuda.
-    Not `guided`: no prompt and no terms (a second opinion).
+    them against others of the same sound. `compute`: CTranslate2's name of the arithmetic (int8, float16, …); `device`:
+    cpu or cuda. Not `guided`: no prompt and no terms (a second opinion).
     `shared`: use the weights that another recogniser of the same model has loaded.
     """
 
