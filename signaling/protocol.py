@@ -578,6 +578,21 @@ class StaffView(Message):
     position: str
 
 
+class HearingWords(Message):
+    """GET, PUT /api/hearings/{id}/words: what recognition is told of the case (识别词表), for who manages the hearing."""
+
+    typed: list[str]  # by the clerk for this hearing
+    known: list[str]  # from the court's own data: names, companies, places, exhibits
+    changed_by: str  # "": never changed
+    changed_at: datetime | None
+
+
+class NewHearingWords(Message):
+    """PUT /api/hearings/{id}/words: at most 100 words of 2 to 16 characters, in the place of those before."""
+
+    words: list[str]
+
+
 class NetworkResult(Message):
     """What a person's network did in a self-test over the real path. Numbers are null where nothing was measured."""
 

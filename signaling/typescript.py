@@ -33,6 +33,7 @@ HEADER = """// GENERATED from signaling/protocol.py by `python -m signaling.type
 //   POST /api/hearings                                     → HearingCreated
 //   POST /api/hearings/{id}/sittings                       → DocketSitting
 //   POST /api/participants/{id}/link                       → LinkView
+//   GET, PUT /api/hearings/{id}/words (PUT NewHearingWords) → HearingWords
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
 //   GET, POST /api/sittings/{id}/statements                → StatementView[] (POST drafts anew)
@@ -82,6 +83,7 @@ SENT_BY_BROWSER = frozenset(
         "NetworkTestAnswer",
         "PlayedSpans",
         "NewAccessOrder",
+        "NewHearingWords",
     }
 )
 """HTTP bodies the browser writes: their defaulted fields may be left out. The server always writes every field."""

@@ -141,7 +141,7 @@ async def test_split_speaker_and_merge_reach_everybody_and_who_comes_back_later(
     assert joined["captions_gone"] == [second["id"]]
     for fields, code in (({"at": 0}, "invalid_field"), ({"at": 99}, "invalid_field")):
         now = merged["edited"]["captions"][0]["revision"]
-        refusal = await clerk.send("draft.split", line_id=line, based_on=now, **fields)
+        refusal = await clerk.send("draft.split", f"split-{fields['at']}", line_id=line, based_on=now, **fields)
         assert refusal["error"]["code"] == code
 
 

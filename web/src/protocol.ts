@@ -13,6 +13,7 @@
 //   POST /api/hearings                                     → HearingCreated
 //   POST /api/hearings/{id}/sittings                       → DocketSitting
 //   POST /api/participants/{id}/link                       → LinkView
+//   GET, PUT /api/hearings/{id}/words (PUT NewHearingWords) → HearingWords
 //   GET  /api/hearings/{id}/exhibits                       → ExhibitView[]
 //   POST /api/hearings/{id}/exhibits (multipart: title, purpose, file; file last) → ExhibitView
 //   GET, POST /api/sittings/{id}/statements                → StatementView[] (POST drafts anew)
@@ -687,6 +688,19 @@ export interface StaffView {
   id: string
   name: string
   position: string
+}
+
+/** GET, PUT /api/hearings/{id}/words: what recognition is told of the case (识别词表), for who manages the hearing. */
+export interface HearingWords {
+  typed: string[]
+  known: string[]
+  changed_by: string
+  changed_at: string | null
+}
+
+/** PUT /api/hearings/{id}/words: at most 100 words of 2 to 16 characters, in the place of those before. */
+export interface NewHearingWords {
+  words: string[]
 }
 
 /** What a person's network did in a self-test over the real path. Numbers are null where nothing was measured. */

@@ -45,8 +45,8 @@ class FakeSocket {
   }
 }
 
-const ACK: Ack = { ok: true, number: 1, error: null, joined: null, offers: null, peer_id: null };
-const JOINED: Ack = { ...ACK, joined: { sitting: sitting({}), captions: [], ice_servers: [], relay_only: false } };
+const ACK: Ack = { ok: true, number: 1, error: null, joined: null, offers: null, peer_id: null, edited: null };
+const JOINED: Ack = { ...ACK, joined: { sitting: sitting({}), captions: [], captions_gone: [], ice_servers: [], relay_only: false } };
 const refused = (code: string): Ack => ({ ...ACK, ok: false, error: { code, message: "不行", field: null } });
 
 let socket: FakeSocket;

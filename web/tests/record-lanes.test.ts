@@ -4,7 +4,7 @@ import { causeAt, exhibitStretches, followedLine, gapStretches, lastSpeaker, mom
 import type { CaptionView, ParticipantView, RecordShowing, RecordTrack, Role } from "@/protocol";
 
 function line(id: string, participant_id: string | null, t0_ms: number, t1_ms: number, kind: CaptionView["kind"] = "speech"): CaptionView {
-  return { id, kind, participant_id, label: "", name: "", t0_ms, t1_ms, text: "", confidence: null, engine: null, origin: "live" };
+  return { id, kind, participant_id, label: "", name: "", t0_ms, t1_ms, text: "", confidence: null, engine: null, origin: "live", track_id: null, marks: [], version: 0, machine: true, revision: "", edited_by: null, edited_at: null };
 }
 
 function person(id: string, role: Role): ParticipantView {

@@ -24,7 +24,7 @@ export function person(id: string, extra: Partial<ParticipantView> = {}): Partic
 }
 
 export function caption(id: string, t0_ms: number, text = id): CaptionView {
-  return { id, kind: "speech", participant_id: "p_a", label: "原", name: "", t0_ms, t1_ms: t0_ms + 500, text, confidence: 0.9, engine: null, origin: "live" };
+  return { id, kind: "speech", participant_id: "p_a", label: "原", name: "", t0_ms, t1_ms: t0_ms + 500, text, confidence: 0.9, engine: null, origin: "live", track_id: "p_a-audio", marks: [], version: 0, machine: true, revision: "", edited_by: null, edited_at: null };
 }
 
 export function sitting(extra: Partial<SittingView>): SittingView {

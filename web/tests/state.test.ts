@@ -40,7 +40,7 @@ describe("reduce", () => {
   });
 
   it("merges the captions of a second join with those it has", () => {
-    const joined = (captions: ReturnType<typeof caption>[]) => ({ type: "joined" as const, joined: { sitting: sitting({}), captions, ice_servers: [], relay_only: false }, atMs: 0 });
+    const joined = (captions: ReturnType<typeof caption>[]) => ({ type: "joined" as const, joined: { sitting: sitting({}), captions, captions_gone: [], ice_servers: [], relay_only: false }, atMs: 0 });
     const state = reduce(reduce(EMPTY, joined([caption("a", 1_000), caption("b", 2_000)])), joined([caption("b", 2_000), caption("c", 3_000)]));
     expect(state.captions.map((c) => c.id)).toEqual(["a", "b", "c"]);
   });

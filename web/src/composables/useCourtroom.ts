@@ -133,7 +133,8 @@ export function useCourtroom(sittingId: string) {
   });
   /** Ask the server for a picture as long and as large as `element` shows it. Returns the function that ends this. */
   const watchPicture = (element: Element, participantId: string, kind: PictureKind) => seat.views.watch(element, participantId, kind);
-  return { state, sitting, me, people, streams, clock: seat.clock, now: useTicking(), may, watchPicture, screen, ...commands, ...own };
+  const correct: Seat["correct"] = (name, fields) => seat.correct(name, fields);
+  return { correct, state, sitting, me, people, streams, clock: seat.clock, now: useTicking(), may, watchPicture, screen, ...commands, ...own };
 }
 
 export type Courtroom = ReturnType<typeof useCourtroom>;

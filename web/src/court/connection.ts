@@ -32,7 +32,7 @@ const FIRST_GUESS_MS = 175; // of the usual time
 
 /** Given when the network has changed. Unanswered, they show that the socket hangs on a path that is gone. */
 const URGENT: ReadonlySet<CommandName> = new Set<CommandName>(["media.restart_ice"]);
-const EVENTS = ["sitting.updated", "caption.added", "captions.progress", "speaking.changed", "quality.measured", "media.offered", "media.layers", "media.lost", "session.replaced"] as const satisfies readonly EventName[];
+const EVENTS = ["sitting.updated", "caption.added", "captions.edited", "captions.progress", "speaking.changed", "quality.measured", "media.offered", "media.layers", "media.lost", "session.replaced"] as const satisfies readonly EventName[];
 
 /** Refusals of sitting.join that pass by themselves: the seat is asked for again. */
 const PASSING: ReadonlySet<string> = new Set(["offline", "timeout", "bad_answer", "internal_error", "server_fault", "too_busy", "conflict", "too_many_commands"]);

@@ -1,5 +1,5 @@
 /** One person's seat in one sitting: connection, state, clock and media held together. Knows nothing of the page. */
-import type { CommandFields, CommandName, ParticipantView, ServerToClientEvents, SittingView } from "@/protocol";
+import type { CaptionsEdited, ClientToServerEvents, CommandFields, CommandName, ParticipantView, ServerToClientEvents, SittingView } from "@/protocol";
 
 import { CourtClock } from "./clock";
 import { CourtConnection, type OpenSocket } from "./connection";
@@ -105,6 +105,11 @@ export class Seat {
     await this.connection.send(name, fields);
   }
 
+  /** Correct the draft; what became of the lines also comes as an event. Rejects with CourtError. */
+  async correct<Name extends keyof ClientToServerEvents & `draft.${string}`>(name: Name, fields: CommandFields<Name>): Promise<CaptionsEdited> {
+    return (await this.connection.send(name, fields)).edited ?? { captions: [], gone: [] };
+  }
+
   private readonly online = () => {
     this.connection.nudge();
     this.peer.networkChanged();
@@ -156,6 +161,8 @@ export class Seat {
         return this.dispatch({ type: name, sitting: body.sitting, atMs: Date.now() });
       case "caption.added":
         return this.dispatch({ type: name, caption: body.caption });
+      case "captions.edited":
+        return this.dispatch({ type: name, edits: body });
       case "captions.progress":
         return this.dispatch({ type: name, ...body, atMs: Date.now() });
       case "speaking.changed":

@@ -1,7 +1,8 @@
 /** What this browser knows of the sitting: one value, changed only by reduce(state, event). */
-import type { CaptionView, Joined, LayerView, ParticipantView, QualityMeasured, SittingView, WireError } from "@/protocol";
+import type { CaptionsEdited, CaptionView, Joined, LayerView, ParticipantView, QualityMeasured, SittingView, WireError } from "@/protocol";
 
 import type { ConnectionPhase } from "./connection";
+import { withEdits } from "./draft";
 
 export type MediaPhase = "off" | "connecting" | "connected" | "reconnecting";
 
@@ -52,6 +53,7 @@ export type CourtEvent =
   | { type: "joined"; joined: Joined; atMs: number }
   | { type: "sitting.updated"; sitting: SittingView; atMs: number }
   | { type: "caption.added"; caption: CaptionView }
+  | { type: "captions.edited"; edits: CaptionsEdited }
   | { type: "captions.progress"; writing: readonly string[]; delay_s: number; atMs: number }
   | { type: "speaking.changed"; participant_id: string; speaking: boolean }
   | { type: "quality.measured"; quality: QualityMeasured }
@@ -103,11 +105,13 @@ export function reduce(state: CourtState, event: CourtEvent): CourtState {
     case "connection":
       return { ...state, phase: event.phase, error: event.error };
     case "joined":
-      return withSitting({ ...state, captions: event.joined.captions.reduce(addCaption, state.captions) }, event.joined.sitting, event.atMs);
+      return withSitting({ ...state, captions: event.joined.captions.reduce(addCaption, withEdits(state.captions, { captions: [], gone: event.joined.captions_gone })) }, event.joined.sitting, event.atMs);
     case "sitting.updated":
       return withSitting(state, event.sitting, event.atMs);
     case "caption.added":
       return { ...state, captions: addCaption(state.captions, event.caption) };
+    case "captions.edited":
+      return { ...state, captions: withEdits(state.captions, event.edits) };
     case "captions.progress":
       return { ...state, progress: { writing: event.writing, delayS: event.delay_s, atMs: event.atMs } };
     case "speaking.changed":
