@@ -15,7 +15,7 @@ from court.log import configure_logging
 from court.roles.jobs import heal_settings
 from court.roles.shared import shared
 from court.settings import Settings
-from record.checks import Outcome
+from record.checks import Outcome, holds_objects
 from record.heal import Healer
 from storage.clock import SystemClock
 from storage.key_ring import KeyRing, UnknownKey
@@ -45,7 +45,7 @@ async def _check(settings: Settings, sitting_id: str | None, *, fill: bool) -> l
     async with shared(settings) as parts:
         healer = Healer(parts.database, parts.stores, parts.clock, heal_settings(settings), fill=fill)
         async with parts.database.read() as connection:
-            query = select(sittings.c.id).where(sittings.c.opened_at.is_not(None)).order_by(sittings.c.opened_at)
+            query = select(sittings.c.id).where(holds_objects()).order_by(sittings.c.opened_at, sittings.c.id)
             wanted = [sitting_id] if sitting_id else list((await connection.execute(query)).scalars())
         for one in wanted:
             outcome = await healer.check(one, "command")

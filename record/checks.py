@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hearing.states import OVER
@@ -147,17 +147,29 @@ async def want_after_fault(connection: AsyncConnection, object_key: str, now: da
         await want(connection, parts[3], "fault", now)
 
 
+def holds_objects() -> ColumnElement[bool]:
+    """Sittings under which something is checked: those that were opened, and the first one of a hearing that never was and to
+    which exhibits were submitted (else they would be looked at by nobody).
+    """
+    other = sittings.alias("other")
+    opened = exists().where(other.c.hearing_id == sittings.c.hearing_id, other.c.opened_at.is_not(None))
+    submitted = exists().where(exhibits.c.hearing_id == sittings.c.hearing_id)
+    return sittings.c.opened_at.is_not(None) | ((sittings.c.number == 1) & ~opened & submitted)
+
+
 async def want_due(connection: AsyncConnection, every: timedelta, now: datetime) -> int:
-    """Ask for a check of each sitting that was opened, is not in session, and was not checked for so long; how many."""
+    """Ask for a check of each sitting that holds anything, is not in session, and was not checked for so long; how many."""
+    submitted = select(func.min(exhibits.c.submitted_at)).where(exhibits.c.hearing_id == sittings.c.hearing_id)
+    since = func.coalesce(sittings.c.opened_at, submitted.scalar_subquery()).label("since")
     newest = select(_c.sitting_id, func.max(_c.finished_at).label("at")).group_by(_c.sitting_id).subquery()
     query = (
-        select(sittings.c.id, sittings.c.opened_at, newest.c.at)
+        select(sittings.c.id, since, newest.c.at)
         .join(newest, newest.c.sitting_id == sittings.c.id, isouter=True)
-        .where(sittings.c.opened_at.is_not(None))
-        .where(sittings.c.state.in_(sorted(OVER)) | (sittings.c.opened_at < now - every))
-        .order_by(newest.c.at, sittings.c.opened_at)
+        .where(holds_objects())
+        .where(sittings.c.state.in_(sorted(OVER)) | (since < now - every))
+        .order_by(newest.c.at, since)
     )
-    due = [row.id for row in await connection.execute(query) if (row.at or row.opened_at) + _spread(row.id, every) <= now]
+    due = [row.id for row in await connection.execute(query) if (row.at or row.since) + _spread(row.id, every) <= now]
     return sum([await want(connection, sitting_id, "schedule", now) for sitting_id in due[:MOST_AT_ONCE]])
 
 

@@ -243,6 +243,26 @@ async def test_checks_are_asked_for_when_they_are_due_and_once(stored_on_both: S
         assert await connection.scalar(select(func.count()).select_from(t.jobs).where(t.jobs.c.kind == "verify")) == 3
 
 
+async def test_exhibits_of_a_hearing_that_was_never_opened_are_checked_too(stored: StoredCase) -> None:
+    """The sitting is set back to what it was before 开庭: nothing of it is stored, but what the parties submitted is."""
+    database = stored.case.database
+    async with database.transaction() as connection:
+        await connection.execute(update(t.jobs).values(state="done"))
+        unopened = {"opened_at": None, "closed_at": None, "state": "scheduled", "sealed_manifest_sha256": None}
+        await connection.execute(update(t.sittings).values(**unopened))
+    settings = HealSettings(every=timedelta(hours=7))
+    async with database.transaction() as connection:
+        submitted = await connection.scalar(select(func.min(t.exhibits.c.submitted_at)))
+        assert submitted is not None
+        due = [await want_due(connection, settings.every, submitted + timedelta(hours=hours)) for hours in (5, 8)]
+    assert due == [0, 1]
+    lost = stored.file("A", "/original")
+    lost.unlink()
+    outcome = await stored.healer().check(SITTING, "schedule")
+    assert outcome is not None
+    assert (outcome.state, outcome.healed, lost.exists()) == ("healed", 1, True)
+
+
 async def test_the_job_runs_in_a_worker_and_shows_its_progress(stored: StoredCase, tmp_path: Path) -> None:
     wake = HueyWake(str(tmp_path / "wake.db"))
     worker = asyncio.create_task(
