@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,19 @@ def prepare(settings: TranscriptSettings, progress: Progress | None = None, *, c
     for trouble in troubles:
         log.error("transcripts.engine_trouble", use=trouble.use, code=trouble.code, problem=trouble.message)
     return Engines(live or final, final, second, tuple(troubles))
+
+
+def check(settings: TranscriptSettings) -> Iterator[tuple[Use, Engine | EngineProblem]]:
+    """Each engine that is set, tried as at start, one by one: what it is, or why it cannot be used. Blocking."""
+    workshop = _Workshop(settings, ProgressLog())
+    uses: list[tuple[Use, str]] = [("live", settings.live), ("final", settings.final or settings.live)]
+    if settings.second:
+        uses.append(("second", settings.second))
+    for use, address in uses:
+        try:
+            yield use, workshop.make(address, use).engine
+        except EngineProblem as problem:
+            yield use, problem
 
 
 def _trouble(use: Use, problem: EngineProblem) -> EngineTrouble:

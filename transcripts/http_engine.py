@@ -1,4 +1,4 @@
-"""An endpoint of OpenAI's transcription form (POST …/audio/transcriptions): speech goes to the address the court set, nowhere else.
+"""An endpoint of OpenAI's transcription form (POST …/audio/transcriptions): speech goes where the court set it, nowhere else.
 
 No proxy of the environment is used and no redirect is followed. A stretch that the endpoint cannot take now is tried again
 for a few seconds; after several failures the breaker opens, so that a dead endpoint costs nothing until it is tried again.
@@ -81,7 +81,7 @@ class HttpRecognizer:
         return self._breaker.trouble
 
     def warm_up(self) -> None:
-        """A second of silence, sent as speech will be: address, key, model and form of answer are all tried. Raises EngineProblem."""
+        """A second of silence, sent as speech will be: address, key, model and answer are all tried. Raises EngineProblem."""
         self._ask(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), (), words=False)
 
     def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
+import numpy as np
 import structlog
 
 from transcripts.engines import Engines, prepare
 from transcripts.health import CaptionHealth, EngineTrouble
 from transcripts.http_engine import HttpRecognizer
-from transcripts.recognizer import EngineProblem
+from transcripts.recognizer import SAMPLE_RATE_HZ, EngineProblem
 from transcripts.settings import TranscriptSettings
 
 log = structlog.get_logger(__name__)
 
 REPEAT_S = 5.0
 LOOK_S = 0.5
+TRY_AGAIN_S = 5.0
 AGAIN_S = (15.0, 30.0, 60.0, 120.0, 300.0)  # a person may have put it right; a large model is not hashed every minute
 
 
@@ -30,6 +33,16 @@ def health_of(engines: Engines) -> CaptionHealth:
     if trouble is None:
         return CaptionHealth("on", engines.troubles)
     return CaptionHealth("away", (EngineTrouble("live", trouble.code, trouble.message), *engines.troubles))
+
+
+async def try_again(engines: Engines) -> None:
+    """For ever: ask an endpoint that failed whether it is back, so that this is known before somebody speaks."""
+    silence = np.zeros(SAMPLE_RATE_HZ, dtype=np.float32)
+    while True:
+        await asyncio.sleep(TRY_AGAIN_S)
+        if isinstance(engines.live, HttpRecognizer) and engines.live.trouble is not None:
+            with suppress(EngineProblem):
+                await asyncio.to_thread(engines.live.recognise, silence)
 
 
 class HealthTeller:
@@ -57,16 +70,15 @@ class HealthTeller:
 
 
 async def engines_when_usable(
-    settings: TranscriptSettings, failed: Callable[[EngineProblem], None], *, captions: bool = True,
-    again_s: tuple[float, ...] = AGAIN_S,
-) -> Engines:  # fmt: skip
+    settings: TranscriptSettings, failed: Callable[[EngineProblem], None], *, captions: bool = True
+) -> Engines:
     """The engines, as soon as they can be made: a role that cannot work says so and waits, it does not die over and over."""
     attempt = 0
     while True:
         try:
             return await asyncio.to_thread(lambda: prepare(settings, captions=captions))
         except EngineProblem as problem:
-            wait_s = again_s[min(attempt, len(again_s) - 1)]
+            wait_s = AGAIN_S[min(attempt, len(AGAIN_S) - 1)]
             log.error("transcripts.unusable", code=problem.code, problem=problem.message, retry_s=wait_s)  # noqa: TRY400
             failed(problem)
             attempt += 1

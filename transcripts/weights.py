@@ -135,7 +135,7 @@ def check_weights(path: Path) -> None:
                 _text(source)
         except (struct.error, UnicodeDecodeError):
             raise _truncated(path) from None
-        if source.tell() > size_bytes:
+        if source.tell() != size_bytes:
             raise _truncated(path)
 
 
@@ -149,9 +149,10 @@ def _unpack(source: BinaryIO, form: str) -> int:
 
 
 def _text(source: BinaryIO) -> str:
+    """A name; none is empty, but where a copy broke off a file may be a hole of zeros."""
     length = _unpack(source, "<H")
     data = source.read(length)
-    if len(data) < length:
+    if not length or len(data) < length:
         raise struct.error
     return data.rstrip(b"\0").decode("ascii")
 

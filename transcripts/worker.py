@@ -21,7 +21,7 @@ from transcripts.lines import LineMaker
 from transcripts.model import Utterance
 from transcripts.pipeline import Pipeline
 from transcripts.progress import Progress
-from transcripts.readiness import HealthTeller, engines_when_usable, health_of
+from transcripts.readiness import HealthTeller, engines_when_usable, health_of, try_again
 from transcripts.refill import Refill, work_on_refills
 from transcripts.script import Simplifier
 from transcripts.settings import TranscriptSettings
@@ -41,15 +41,9 @@ REPEAT_S = 3.0
 
 
 async def serve(
-    settings: TranscriptSettings,
-    clock: Clock,
-    store: ObjectStore | None = None,
-    database: Database | None = None,
-    *,
-    wake: Wake | None = None,
-    ready: Callable[[], None] = lambda: None,
-    finals: FinalSettings | None = None,
-) -> None:
+    settings: TranscriptSettings, clock: Clock, store: ObjectStore | None = None, database: Database | None = None, *,
+    wake: Wake | None = None, ready: Callable[[], None] = lambda: None, finals: FinalSettings | None = None,
+) -> None:  # fmt: skip
     """Run until cancelled. While no captions can be made it says so to signaling, and tries again.
 
     With a store and a database the role also works on `refill` jobs, with `finals` on `final` jobs, captions first.
@@ -72,11 +66,8 @@ async def serve(
         teller.look = partial(health_of, engines)
         ready()
         taps = [TapClient(url, settings.internal_token, session) for url in settings.tap_urls]
-        work = [
-            outbox.run(),
-            tell_progress(pipeline, signaling),
-            *(follow(tap, pipeline, Unheard(heads), outbox) for tap in taps),
-        ]
+        work = [outbox.run(), tell_progress(pipeline, signaling), try_again(engines)]
+        work += [follow(tap, pipeline, Unheard(heads), outbox) for tap in taps]
         if store is not None and database is not None:
             work.append(work_on_refills(Refill(database, store, maker, signaling, clock), wake or SleepingWake()))
             if finals is not None:
