@@ -44,7 +44,7 @@ PROMPT_TOKENS = 220  # what the decoder takes before the answer; terms beyond ar
 ALIGNED_MS = 20  # one step of the alignment
 MEDIAN_STEPS = 7  # smoothing of the alignment, as faster-whisper has it
 READINGS = 5  # of the plain reading, from which words are taken where they are commoner
-ALIGNED_CHARACTERS = 150  # a longer answer to one stretch is no speech: 15 s at 10 characters/s
+ALIGNED_TOKENS = 400  # a longer answer to one stretch is no speech, and the decoder takes no more at once
 LEAST_P = 1e-9
 
 
@@ -104,7 +104,7 @@ class WhisperRecognizer:
             answer = self._decode(encoded, self._prompt_tokens(()), len(samples))
         if self._plain:
             answer = self._with_plain(encoded, answer, wanted, len(samples))
-        return self._with_words(encoded, answer, len(samples)) if words and answer.text else answer
+        return self._with_words(encoded, answer, len(samples)) if words and self._fits(answer.text) else answer
 
     def _with_plain(self, encoded: StorageView, guided: Recognition, terms: tuple[str, ...], samples: int) -> Recognition:
         """The words of a reading without the prompt, weighed; the marks and those terms of the guided one that sound so."""
@@ -112,7 +112,7 @@ class WhisperRecognizer:
         if is_loop(plain.text):
             return guided
         text = self._simplify(plain.text)
-        if self._weighed and len(text) <= ALIGNED_CHARACTERS:
+        if self._weighed and self._fits(text):
             texts = [self._simplify(other.text) for other in others if not is_loop(other.text)]
             ear = partial(self._hear, encoded, samples)
             text = reword(text, texts if is_loop(guided.text) else [*texts, guided.text], _lexicon(terms), ear)
@@ -150,6 +150,9 @@ class WhisperRecognizer:
     def _hear(self, encoded: StorageView, samples: int, texts: Sequence[str]) -> list[list[float]]:
         """For each text the log probability of each of its characters; of a token of several, at its first."""
         return [self._heard_characters(encoded, samples, text) for text in texts]
+
+    def _fits(self, text: str) -> bool:
+        return 0 < len(self._tokenizer.encode(text)) <= ALIGNED_TOKENS
 
     def _heard_characters(self, encoded: StorageView, samples: int, text: str) -> list[float]:
         heard = [0.0] * len(text)
