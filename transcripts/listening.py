@@ -51,9 +51,9 @@ class Listener:
         return self._cutter.surely_speaking
 
     @property
-    def needed_from_ms(self) -> int:
-        """Record time before which nothing is needed any more: all earlier speech has been given."""
-        return self._time_of(max(self._first, self._cutter.needed_from_ms * SAMPLES_PER_MS)) if self._anchors else 0
+    def needed_from_ms(self) -> int | None:
+        """Record time before which all speech has been given; None before the first sound."""
+        return self._time_of(max(self._first, self._cutter.needed_from_ms * SAMPLES_PER_MS)) if self._anchors else None
 
     def hear(self, block: Block, rule: CutRule) -> list[Cut]:
         """Take the next sound; gives the stretches that end in it."""

@@ -139,7 +139,8 @@ class Pipeline:
         except Exception:
             log.exception("transcripts.listening_failed", sitting_id=packet.sitting_id, track_id=packet.track_id)
             track = self._tracks.pop((packet.sitting_id, packet.track_id), None)
-            begun_ms = packet.t_ms if track is None else min(packet.t_ms, track.listener.needed_from_ms)
+            needed_ms = None if track is None else track.listener.needed_from_ms
+            begun_ms = packet.t_ms if needed_ms is None else min(packet.t_ms, needed_ms)
             self._outlet.lost(Span(packet.sitting_id, packet.track_id, begun_ms, packet.t_ms + PACKET_MS))
 
     def _hear(self, packet: TapPacket) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,14 +17,14 @@ from storage import tables as t
 from storage.database import Database
 from storage.folder import FolderStore
 from storage.migrate import migrate
-from storage.objects import segment_key
+from storage.objects import StoreUnavailable, segment_key
 from storage.queue import RetryLater
 from tests.courts import COURT, NINE, SetClock, found_court, pid
 from tests.simulated_tap import loan_lines
 from transcripts import store
 from transcripts.lines import LineMaker
 from transcripts.model import Engine, ReplaceText, Revision, Utterance, Word, utterance_id
-from transcripts.recognizer import Recognition, Samples
+from transcripts.recognizer import EngineAway, Recognition, Samples
 from transcripts.refill import RecordingMissing, Refill
 
 SITTING = SittingId("sit_test")
@@ -204,6 +205,55 @@ async def test_nothing_is_read_again_for_a_sealed_sitting(
         await c.execute(update(t.sittings).where(t.sittings.c.id == SITTING).values(closed_at=NINE, sealed_at=NINE))
     await handler.handle({"sitting_id": SITTING, "track_id": TRACK, "t0_ms": 10_000, "t1_ms": 12_000})
     assert posted.lines == []
+
+
+class AwayStore:
+    """A store that cannot be reached."""
+
+    async def get(self, _key: str) -> bytes:
+        raise StoreUnavailable("the store is away")
+
+
+class AwayEngine(LengthEngine):
+    """An endpoint that does not answer."""
+
+    def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
+        raise EngineAway("endpoint_away", "语音识别服务没有应答；稍后自动重试")
+
+
+async def test_speech_is_not_given_up_while_store_or_engine_are_away(
+    database: Database, tmp_path: Path, refill: tuple[Refill, Posted, FolderStore, SetClock]
+) -> None:
+    handler, posted, objects, clock = refill
+    await record(database, objects, tmp_path, [10_000])
+    payload = {"sitting_id": SITTING, "track_id": TRACK, "t0_ms": 10_000, "t1_ms": 12_000}
+    for store_now, engine in ((AwayStore(), LengthEngine()), (objects, AwayEngine())):
+        away = Refill(database, store_now, LineMaker(engine, lambda text: text), posted, clock)
+        with pytest.raises(RetryLater, match="is away"):  # the attempt is not counted, so it is tried for ever
+            await away.handle(payload)
+    assert posted.lines == []
+    await handler.handle(payload)
+    assert len(posted.lines) == 1
+
+
+@pytest.mark.long
+async def test_a_span_of_five_hours_is_read_in_bounded_memory(
+    database: Database, tmp_path: Path, refill: tuple[Refill, Posted, FolderStore, SetClock]
+) -> None:
+    handler, posted, objects, _ = refill
+    starts_ms = list(range(0, 5 * 3_600_000, 10_000))
+    await record(database, objects, tmp_path, starts_ms)
+    before_bytes = resident_bytes()
+    payload = {"sitting_id": SITTING, "track_id": TRACK, "t0_ms": 0, "t1_ms": 5 * 3_600_000}
+    await handler.handle(payload)
+    assert len(posted.lines) == len(starts_ms)
+    assert all(0 <= line.t0_ms - t0_ms <= 600 for line, t0_ms in zip(posted.lines, starts_ms, strict=True))
+    assert resident_bytes() - before_bytes < 100e6  # its sound alone is 244 MB
+
+
+def resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 async def test_lines_read_again_do_not_double_those_that_live_gave(

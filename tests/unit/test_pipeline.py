@@ -13,10 +13,12 @@ import pytest
 
 from storage.clock import SystemClock
 from tests.simulated_tap import SILENT_OPUS, by_turns, loan_lines, opus_packets
+from transcripts.audio import OpusTrack
 from transcripts.lines import LineMaker
 from transcripts.listening import Cut
 from transcripts.model import Engine, Utterance
 from transcripts.pipeline import Pipeline
+from transcripts.progress import Progress
 from transcripts.recognizer import Recognition, Samples
 from transcripts.tap_message import Span, TapPacket
 from transcripts.vad import VoiceNetwork
@@ -152,6 +154,37 @@ def test_a_stretch_the_engine_fails_on_is_asked_for_again_and_the_next_goes_on()
     (span,) = kept.spans
     assert (span.sitting_id, span.track_id) == ("sit_1", "part_a-audio")
     assert span.t1_ms <= kept.lines[0].t0_ms
+
+
+def test_one_track_that_cannot_be_heard_does_not_make_the_court_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, push = Kept(), OpusTrack.push
+
+    def fails(self: OpusTrack, t_ms: int, opus: bytes, *, filler: bool) -> object:
+        if opus == b"poison":
+            raise MemoryError
+        return push(self, t_ms, opus, filler=filler)
+
+    monkeypatch.setattr(OpusTrack, "push", fails)
+    packets = repeated(2)
+    poison = TapPacket(0, packets[100].t_ms, "sit_1", "part_b-audio", b"poison")
+    with pipeline(PacedEngine(), kept) as pipe:
+        offer_all(pipe, [*packets[:100], poison, *packets[100:]])
+        until(lambda: len(kept.lines) == 2)
+    assert kept.spans == [Span("sit_1", "part_b-audio", poison.t_ms, poison.t_ms + 20)]
+
+
+def test_who_speaks_is_told_from_the_first_words_until_the_line_is_written() -> None:
+    kept = Kept()
+    once = repeated(1)
+    with pipeline(PacedEngine(seconds=0.5), kept) as pipe:
+        assert pipe.progress() == {}
+        offer_all(pipe, once[:50])
+        until(lambda: pipe.progress() == {"sit_1": Progress("sit_1", ("part_a-audio",))})
+        offer_all(pipe, once[50:])
+        until(lambda: pipe.progress().get("sit_1", Progress("")).behind_from_ms is not None)
+        assert pipe.progress()["sit_1"].writing == ("part_a-audio",)
+        until(lambda: pipe.progress() == {})
+    assert len(kept.lines) == 1
 
 
 def test_speech_before_a_head_is_not_heard_again() -> None:
