@@ -43,6 +43,7 @@ from signaling.http_sessions import SessionApi
 from signaling.http_statements import StatementApi
 from signaling.http_static import StaticFiles
 from signaling.http_transcripts import TranscriptApi
+from signaling.http_words import WordsApi
 from signaling.internal_api import InternalApi
 from signaling.media_watch import MediaWatch
 from signaling.metrics import Metrics
@@ -95,7 +96,7 @@ def build_app(parts: Parts) -> web.Application:
     app = _application(parts, authentication, metrics)
     app.add_routes([*SessionApi(parts, authentication, seating).routes(), *NetworkTestApi(parts, fleet).routes()])
     app.add_routes(HearingApi(parts, authentication, access, seating).routes())
-    app.add_routes(ExhibitApi(parts, access, news).routes())
+    app.add_routes([*ExhibitApi(parts, access, news).routes(), *WordsApi(parts, access).routes()])
     app.add_routes([*PreflightApi(access, preflight).routes(), *QualityApi(parts, access, steering).routes()])
     app.add_routes([*RecordApi(parts, access, viewing, draft).routes(), *HearBackApi(parts, access, steering).routes()])
     app.add_routes([*DraftApi(parts, access, desk).routes(), *PlaybackApi(parts, access, viewing).routes()])

@@ -287,3 +287,9 @@ films = Table(
     Column("duration_ms", Integer, nullable=False), Column("statement", LargeBinary, nullable=False),  # what it was made from: canonical JSON
     Column("signature", LargeBinary, nullable=False), _at("made_at"), Unique("sitting_id", "recipe"),
 )  # fmt: skip
+
+hearing_words = Table(
+    "hearing_words", metadata, _id(), _court(),  # words that the clerk typed for recognition (识别词表, C18); every change a row, the newest counts
+    Column("hearing_id", ForeignKey("hearings.id"), nullable=False, index=True), Column("words", JSON, nullable=False),
+    Column("author_id", ForeignKey("staff.id"), nullable=False), _at("at"),
+)  # fmt: skip

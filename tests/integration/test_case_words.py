@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from hearing.model import SittingId
 from storage import tables as t
@@ -107,3 +107,30 @@ async def test_a_line_does_not_wait_for_words_that_do_not_come(monkeypatch: pyte
     for _ in range(3):
         assert await asyncio.to_thread(book.words_of, "sit_1") == NO_WORDS
     assert asked.times == 1
+
+
+async def test_the_clerk_adds_words_which_are_known_at_once_and_every_change_stays(bed: Bed) -> None:
+    path, clerk = f"/api/hearings/{bed.hearing_id}/words", await bed.person("clerk")
+    status, words = await clerk.get(path)
+    assert (status, words["typed"], words["changed_by"], words["changed_at"]) == (200, [], "", None)
+    assert {"张某", "李某"} <= set(words["known"])
+    for typed in (["静安区", "江宁路 ", "静安区"], ["普陀区"]):
+        status, words = await clerk.ask("PUT", path, json={"words": typed})
+        assert status == 200
+    assert words["typed"] == ["普陀区"]
+    assert words["changed_at"] is not None
+    async with bed.parts.database.read() as connection:
+        assert (await words_of_sitting(connection, SittingId(bed.sitting_id))).added == ("普陀区",)
+        rows = (await connection.execute(select(t.hearing_words.c.words, t.hearing_words.c.author_id))).all()
+    assert sorted(map(tuple, rows)) == [(["普陀区"], "clerk_1"), (["静安区", "江宁路"], "clerk_1")]
+
+
+async def test_only_who_manages_the_hearing_sees_or_changes_the_words(bed: Bed) -> None:
+    path = f"/api/hearings/{bed.hearing_id}/words"
+    party = await bed.person("plaintiff")
+    assert (await party.get(path))[0] == 403
+    assert (await party.ask("PUT", path, json={"words": ["静安区"]}))[0] == 403
+    clerk = await bed.person("clerk")
+    for bad in (["一"], ["长" * 17], ["张伟\n李强"], ["<b>你好</b>"], [f"词语{n}" for n in range(101)], "静安区", [1]):
+        status, refusal = await clerk.ask("PUT", path, json={"words": bad})
+        assert (status, refusal["code"]) == (400, "bad_field"), bad
