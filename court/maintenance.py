@@ -17,7 +17,7 @@ from hearing.errors import CourtError, UnknownId
 from hearing.model import Hearing
 from hearing.service import HearingService
 from record.keys import CourtKey, UnusableKey, court_key, rotate, successions
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.verify import fingerprint_of
 from signaling.auth import Authentication
 from signaling.settings import SignalingSettings
@@ -90,7 +90,7 @@ def export(settings: Settings, hearing_id: str, folder: Path, access: str) -> in
 async def _export(settings: Settings, hearing_id: str, folder: Path, holder: AccessClass) -> Path:
     key = court_key(settings.keys_dir, settings.signature)
     async with shared(settings) as parts:
-        return await export_hearing(parts.database, parts.stores.objects(), key, hearing_id, folder, holder=holder)
+        return await export_hearing(Archive(parts.database, parts.stores.objects(), key), hearing_id, folder, holder=holder)
 
 
 def show_keys(settings: Settings) -> int:

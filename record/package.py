@@ -73,6 +73,16 @@ HOW_TO = """庭审记录包：怎样核验
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """What packages are made from: the rows, the stored objects, the court's key that signs them, the clock."""
+
+    database: Database
+    objects: ObjectStore
+    key: CourtKey
+    clock: Clock = _CLOCK
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a package will hold and the stores still have, in order, before the media are read."""
 
@@ -86,21 +96,15 @@ class Plan:
         return sum(item.size_bytes for item in self.items)
 
 
-async def plan_package(
-    database: Database,
-    objects: ObjectStore,
-    key: CourtKey,
-    hearing_id: str,
-    clock: Clock = _CLOCK,
-    holder: AccessClass = AccessClass.SEALED,
-) -> Plan:
+async def plan_package(archive: Archive, hearing_id: str, holder: AccessClass = AccessClass.SEALED) -> Plan:
     """What the package of a hearing holds now for who is cleared for `holder` (SEALED: the whole record).
 
     Raises UnknownId, NotNow (record_not_sealed) when no sitting is sealed, NotPermitted for who has less than the parties.
     """
     if not may_have(holder, AccessClass.PARTIES):
         raise NotPermitted("旁听人员、证人等不能下载庭审记录包。")
-    async with database.read() as connection:
+    objects, key = archive.objects, archive.key
+    async with archive.database.read() as connection:
         materials = [
             material for sitting_id in await store.sitting_ids(connection, hearing_id)
             if (material := await store.material_of(connection, sitting_id)) is not None
@@ -111,7 +115,7 @@ async def plan_package(
         raise UnknownId("没有这个庭审。", field="hearing_id")
     if not sealed:
         raise NotNow("庭审记录尚未封存，闭庭后稍候即可下载。", code="record_not_sealed")
-    made_at = whole_ms(clock.now())
+    made_at = whole_ms(archive.clock.now())
     items = [item for material in sealed for item in await sitting_items(objects, material, holder)] + later
     items += exhibit_items(sealed[-1], {item.path for item in items})
     items += [made("verify.py", _VERIFIER), made("说明.txt", _how_to(sealed[0], key, made_at))]
@@ -123,20 +127,12 @@ async def plan_package(
     return Plan(hearing_id, made_at, tuple(item for item in kept if item.path not in unread))
 
 
-async def export_hearing(
-    database: Database,
-    objects: ObjectStore,
-    key: CourtKey,
-    hearing_id: str,
-    out_dir: Path,
-    clock: Clock = _CLOCK,
-    holder: AccessClass = AccessClass.SEALED,
-) -> Path:
+async def export_hearing(archive: Archive, hearing_id: str, out_dir: Path, holder: AccessClass = AccessClass.SEALED) -> Path:
     """Write the package as a folder and return it; it appears whole or not at all.
 
     Raises FileExistsError when `out_dir` is there and not empty, and what plan_package() raises.
     """
-    plan = await plan_package(database, objects, key, hearing_id, clock, holder)
+    plan = await plan_package(archive, hearing_id, holder)
     draft = out_dir.with_name(f".{out_dir.name}.{new_id('draft')}")
     try:
         for item in plan.items:
@@ -144,7 +140,7 @@ async def export_hearing(
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             file = await asyncio.to_thread(path.open, "wb")
             try:
-                async for chunk in _chunks(objects, item):
+                async for chunk in _chunks(archive.objects, item):
                     await asyncio.to_thread(file.write, chunk)
             finally:
                 await asyncio.to_thread(file.close)
@@ -154,21 +150,14 @@ async def export_hearing(
     return out_dir
 
 
-async def package_zip(
-    database: Database,
-    objects: ObjectStore,
-    key: CourtKey,
-    hearing_id: str,
-    clock: Clock = _CLOCK,
-    holder: AccessClass = AccessClass.SEALED,
-) -> AsyncIterator[bytes]:
+async def package_zip(archive: Archive, hearing_id: str, holder: AccessClass = AccessClass.SEALED) -> AsyncIterator[bytes]:
     """The package as a zip, streamed: stored not compressed, nothing is kept in memory or on disk."""
-    plan = await plan_package(database, objects, key, hearing_id, clock, holder)
+    plan = await plan_package(archive, hearing_id, holder)
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as packed:  # type: ignore[call-overload]
         for item in plan.items:
-            with archive.open(_zip_info(item, plan.made_at), "w") as file:
-                async for chunk in _chunks(objects, item):
+            with packed.open(_zip_info(item, plan.made_at), "w") as file:
+                async for chunk in _chunks(archive.objects, item):
                     file.write(chunk)
                     yield sink.taken()
             yield sink.taken()

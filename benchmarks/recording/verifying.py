@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from tests.integration import record_case
 
 
@@ -32,7 +32,7 @@ async def make_package(folder: Path, mib: int) -> Path:
     size = mib * 1024**2 // segments
     record_case.webm = lambda kind, ms, seed: os.urandom(size)  # type: ignore[assignment]  # noqa: ARG005  sizes, not pictures
     async with record_case.open_full_case(folder) as case:
-        return await export_hearing(case.database, case.objects, case.key, record_case.HEARING, folder / "package")
+        return await export_hearing(Archive(case.database, case.objects, case.key), record_case.HEARING, folder / "package")
 
 
 def timed(command: list[str], cwd: Path) -> float:

@@ -17,7 +17,7 @@ from evidence.settings import EvidenceSettings
 from hearing.service import HearingService, HearingSettings
 from media.control_client import HttpMediaControl
 from record.keys import court_key
-from record.package import package_zip
+from record.package import Archive, package_zip
 from record.views import RecordViews
 from signaling.app import build_app
 from signaling.parts import Parts, Records
@@ -63,7 +63,7 @@ def _parts(parts: Shared, session: aiohttp.ClientSession) -> Parts:
         store=store,
         records=Records(
             view=RecordViews(database, store, parts.clock).view,
-            package=lambda hearing_id, holder: package_zip(database, store, key, hearing_id, holder=holder),
+            package=lambda hearing_id, holder: package_zip(Archive(database, store, key), hearing_id, holder=holder),
         ),
         media=lambda url: HttpMediaControl(url, parts.token, session),
     )

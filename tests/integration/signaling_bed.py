@@ -36,7 +36,7 @@ from media.control import (
     WrittenTrack,
 )
 from record.keys import court_key
-from record.package import package_zip
+from record.package import Archive, package_zip
 from record.views import RecordViews
 from signaling.app import build_app
 from signaling.parts import Parts, Records
@@ -357,7 +357,7 @@ def parts_for(folder: Path, port: int, media: FakeMedia, **changes: Any) -> Part
         exhibits=ExhibitRegistry(database, store, clock, EvidenceSettings(folder / "uploads", settings.upload_limit_bytes)), store=store,
         records=Records(
             view=RecordViews(database, store, clock).view,
-            package=lambda id_, holder: package_zip(database, store, key, id_, holder=holder),
+            package=lambda id_, holder: package_zip(Archive(database, store, key), id_, holder=holder),
         ),
         media=lambda url: others.get(url, media),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from hearing.model import SittingId, StaffId
 from hearing.service import HearingService
 from hearing.store import load_ledger, load_sitting, to_document
 from record.destruction import Destroyer, Person
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.replay import record_view
 from record.verify import verify
 from storage import tables as t
@@ -156,7 +156,7 @@ async def test_what_was_destroyed_is_gone_and_the_rest_still_proves_itself(store
     view = await record_view(stored.case.database, stored.stores.objects(), SITTING)
     assert view["lines"], "what the law wrote stays"
     package = await export_hearing(
-        stored.case.database, stored.stores.objects(), stored.case.key, HEARING, tmp_path / "package"
+        Archive(stored.case.database, stored.stores.objects(), stored.case.key), HEARING, tmp_path / "package"
     )
     result = verify(package, stored.case.key.fingerprint)
     assert (result.verdict, result.problems) == ("complete_with_gaps", ())

@@ -25,7 +25,7 @@ from hearing.timeline import hh_mm_ss
 from record import film_letters as ink
 from record import film_store
 from record.film_layout import FOOTER_TOP, Box
-from record.package import plan_package
+from record.package import Archive, plan_package
 from storage import tables as t
 from storage.queue import RetryLater, SleepingWake, run_worker
 from tests.integration.film_case import CLAPS_MS, RATE, maker_of, open_film_case
@@ -167,7 +167,7 @@ async def test_a_broken_segment_is_a_placeholder_and_is_named_in_the_statement(f
 
 async def test_the_package_lists_film_and_statement(film: tuple[Case, Decoded]) -> None:
     case, seen = film
-    plan = await plan_package(case.database, case.objects, case.key, "hear_1", case.clock)
+    plan = await plan_package(Archive(case.database, case.objects, case.key, case.clock), "hear_1")
     items = {item.path: item for item in plan.items}
     assert items["sitting-1/film.mp4"].size_bytes == len(seen.data)
     assert items["sitting-1/film.mp4"].sha256 in items["sitting-1/film.mp4.json"].data.decode()

@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 
 from record.checks import last_check, want_due
 from record.heal import HealSettings
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.replay import record_view
 from record.verify import verify
 from storage import tables as t
@@ -332,7 +332,7 @@ async def test_a_package_of_a_damaged_record_is_handed_out_and_names_the_damage(
     for store in "AB":
         flip(stored.file(store, SEGMENT))
     case = stored.case
-    await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "package")
+    await export_hearing(Archive(case.database, case.objects, case.key), HEARING, tmp_path / "package")
     report = verify(tmp_path / "package")
     assert not report.complete
     assert [problem for problem in report.problems if SEGMENT in problem]

@@ -14,7 +14,7 @@ from hearing.model import Actor, CourtId, ParticipantId, Procedure, Role, Sittin
 from hearing.scheduling import NewHearing, NewPerson
 from hearing.service import Created, HearingService
 from record.keys import court_key
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.replay import record_view
 from record.seal import Sealer
 from record.verify import verify
@@ -62,7 +62,7 @@ async def test_a_sitting_given_as_commands_becomes_a_verified_package(tmp_path: 
         clock.at += timedelta(minutes=11)  # nobody sent anything, and no media server ever spoke of it
         key = court_key(tmp_path / "keys")
         await Sealer(database, objects, key, clock).seal({"sitting_id": sitting_id})
-        out = await export_hearing(database, objects, key, created.hearing.id, tmp_path / "out", clock)
+        out = await export_hearing(Archive(database, objects, key, clock), created.hearing.id, tmp_path / "out")
         view = await record_view(database, objects, sitting_id, clock=clock)
     finally:
         await database.close()

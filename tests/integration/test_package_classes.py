@@ -16,7 +16,7 @@ from hearing import events as law
 from hearing.access import AccessClass
 from hearing.errors import NotPermitted
 from hearing.model import Keeping, Part
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.signing import signature_bytes
 from record.verify import Report, canonical, verify
 from storage import tables as t
@@ -86,7 +86,7 @@ async def speak_in_the_closed_part(case: Case) -> None:
 
 async def exported(case: Case, folder: Path, holder: AccessClass) -> Path:
     out = folder / f"package-{holder}"
-    return await export_hearing(case.database, case.objects, case.key, HEARING, out, case.clock, holder)
+    return await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, out, holder)
 
 
 def everything(package: Path) -> bytes:

@@ -30,7 +30,7 @@ from hearing import events as law
 from hearing.access import AccessClass
 from hearing.ledger import chain_hash, entry_hash, first_link
 from record.keys import CourtKey, court_key, rotate
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.seal import Sealer, SealSettings
 from record.signing import signature_bytes
 from record.simulated_tsa import SimulatedTimeStamper
@@ -71,7 +71,7 @@ async def made(folder: Path, keys: Path, *, more: bool) -> Path:
         if not more:
             key = rotate(keys, "sm2")[1]
         out = folder / "package"
-        return await export_hearing(case.database, case.objects, key, HEARING, out, case.clock, AccessClass.PARTIES)
+        return await export_hearing(Archive(case.database, case.objects, key, case.clock), HEARING, out, AccessClass.PARTIES)
 
 
 async def add_statement(case: Case) -> None:

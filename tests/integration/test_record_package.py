@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from hearing.errors import NotNow, UnknownId
 from record.keys import CourtKey
-from record.package import export_hearing, package_zip
+from record.package import Archive, export_hearing, package_zip
 from record.signing import signature_bytes
 from record.verify import Report, Unusable, canonical, check_code, verify
 from tests.integration.record_case import HEARING, JUDGE, Case, files_of, open_case, open_full_case
@@ -44,7 +44,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Original:
 
     async def make() -> Original:
         async with open_full_case(folder / "court") as case:
-            out = await export_hearing(case.database, case.objects, case.key, HEARING, folder / "package", case.clock)
+            out = await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, folder / "package")
             return Original(out, case.key)
 
     return asyncio.run(make())
@@ -300,10 +300,10 @@ def test_a_wrong_manifest_is_found_even_when_the_court_signed_it(name: str, key:
 
 
 async def test_folder_and_stream_hold_the_same(case: Case, tmp_path: Path) -> None:
-    package = await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "out", case.clock)
+    package = await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, tmp_path / "out")
     target = tmp_path / "streamed.zip"
     with target.open("wb") as file:
-        async for chunk in package_zip(case.database, case.objects, case.key, HEARING, case.clock):
+        async for chunk in package_zip(Archive(case.database, case.objects, case.key, case.clock), HEARING):
             file.write(chunk)
     report = verify(target, case.key.fingerprint)
     assert (report.complete, report.summary) == (True, verify(package, case.key.fingerprint).summary)
@@ -380,13 +380,13 @@ def test_the_check_code_is_that_of_the_manifest(package: Path) -> None:
 
 async def test_a_damaged_record_is_handed_out_and_named(case: Case, tmp_path: Path) -> None:
     next((tmp_path / "court").rglob(f"{JUDGE}-audio/000001.webm")).unlink()
-    out = await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "out", case.clock)
+    out = await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, tmp_path / "out")
     assert f"[missing] {AUDIO}/000001.webm" in problems(verify(out))
 
 
 async def test_export_never_writes_over_what_is_there(case: Case, package: Path) -> None:
     with pytest.raises(FileExistsError):
-        await export_hearing(case.database, case.objects, case.key, HEARING, package, case.clock)
+        await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, package)
     assert verify(package).complete
     assert [path.name for path in package.parent.iterdir() if path.name.startswith(".")] == []
 
@@ -394,9 +394,9 @@ async def test_export_never_writes_over_what_is_there(case: Case, package: Path)
 async def test_nothing_sealed_nothing_to_export(tmp_path: Path) -> None:
     async with open_case(tmp_path) as case:
         with pytest.raises(NotNow):
-            await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "out", case.clock)
+            await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, tmp_path / "out")
         with pytest.raises(UnknownId):
-            await export_hearing(case.database, case.objects, case.key, "hear_9", tmp_path / "out", case.clock)
+            await export_hearing(Archive(case.database, case.objects, case.key, case.clock), "hear_9", tmp_path / "out")
 
 
 @pytest.mark.skipif(

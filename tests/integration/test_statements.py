@@ -12,7 +12,7 @@ from hearing import events as e
 from hearing.commands import BeginFault, EndFault
 from hearing.ledger import read_entry
 from hearing.model import SYSTEM, SittingId
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.statement_jobs import Drafter
 from record.statements import sha256_of
 from record.verify import verify
@@ -154,7 +154,7 @@ async def test_the_package_holds_the_statements_and_its_verifier_finds_a_changed
         drafter = Drafter(case.database, case.clock)
         for _ in range(2):  # the job may run again
             await drafter.draft({"sitting_id": SITTING})
-        package = await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "out", case.clock)
+        package = await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, tmp_path / "out")
         written = sorted((package / "sitting-1" / "statements").glob("*.json"))
         assert [one.name for one in written] == ["course-v1.json", "fault-v1.json"]
         assert all(one.with_suffix(".html").read_text(encoding="utf-8").startswith("<!doctype html>") for one in written)

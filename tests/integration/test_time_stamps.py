@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from hearing import events as law
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.seal import Sealer, SealSettings
 from record.signing import signature_bytes
 from record.simulated_tsa import AUTHORITY, SimulatedTimeStamper
@@ -65,7 +65,7 @@ async def manifest_of(case: Case) -> dict[str, Any]:
 
 
 async def exported(case: Case, folder: Path) -> Path:
-    return await export_hearing(case.database, case.objects, case.key, HEARING, folder, case.clock)
+    return await export_hearing(Archive(case.database, case.objects, case.key, case.clock), HEARING, folder)
 
 
 async def test_a_foreign_authority_stamps_and_openssl_agrees(authority: Authority, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hearing.access import AccessClass
 from record import store as record_store
 from record.access import Classes
 from record.course import course_of
-from record.package import export_hearing
+from record.package import Archive, export_hearing
 from record.transcript_versions import readable, version_lines
 from record.verify import verify
 from storage import tables as t
@@ -33,7 +33,7 @@ async def test_a_finished_version_is_a_signed_item_of_the_package(tmp_path: Path
     async with voiced_case(tmp_path) as case:
         corrected = f"{SITTING}:{JUDGE}-audio@{spoken()[0].t0_ms - 200}"
         await correct(case, corrected, "请被告答辩。")
-        before = await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "before")
+        before = await export_hearing(Archive(case.database, case.objects, case.key), HEARING, tmp_path / "before")
         await make(case, 1)
         async with case.database.transaction() as connection:  # by ruling, after the seal
             await connection.execute(
@@ -42,9 +42,9 @@ async def test_a_finished_version_is_a_signed_item_of_the_package(tmp_path: Path
                     access="sealed", ruling="（2026）沪0106民初1234号裁定", ordered_by=JUDGE, at=case.clock.now(),
                 )
             )  # fmt: skip
-        whole = await export_hearing(case.database, case.objects, case.key, HEARING, tmp_path / "whole")
+        whole = await export_hearing(Archive(case.database, case.objects, case.key), HEARING, tmp_path / "whole")
         parties = await export_hearing(
-            case.database, case.objects, case.key, HEARING, tmp_path / "parties", holder=AccessClass.PARTIES
+            Archive(case.database, case.objects, case.key), HEARING, tmp_path / "parties", holder=AccessClass.PARTIES
         )
         for package in (before, whole, parties):
             assert verify(package, case.key.fingerprint).complete, verify(package, case.key.fingerprint).problems
