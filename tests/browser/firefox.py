@@ -67,6 +67,16 @@ class Firefox:
         rows: list[dict[str, Any]] = json.loads(text)
         return rows
 
+    async def ask(self, promise: str) -> Any:
+        """What this JavaScript promise gives, as JSON."""
+        script = f"const [done] = arguments; ({promise}).then((one) => done(JSON.stringify(one ?? null)));"
+        text = await asyncio.to_thread(self._marionette.execute_async_script, script, sandbox=None, script_timeout=30_000)
+        return json.loads(text)
+
+    async def picture(self, path: Path) -> None:
+        """What the window shows, as PNG."""
+        path.write_bytes(await asyncio.to_thread(self._marionette.screenshot, format="binary", full=False))
+
     def _element(self, testid: str) -> Any:
         from marionette_driver.by import By
 
