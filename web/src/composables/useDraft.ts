@@ -24,6 +24,7 @@ export interface DraftBench {
   close(line: CaptionView, keep?: boolean): void;
 }
 
+const SAVED_SHOWN_MS = 5000;
 const KEY: InjectionKey<DraftBench> = Symbol("draft");
 
 interface Source {
@@ -49,6 +50,7 @@ export function provideDraft(source: Source): DraftBench {
       const edits = await act();
       source.took?.(edits);
       saves.set(line.id, { state: "saved" });
+      setTimeout(() => saves.get(line.id)?.state === "saved" && saves.delete(line.id), SAVED_SHOWN_MS);
       return edits;
     } catch (error) {
       saves.set(line.id, { state: "unsaved", words: explain(error) });

@@ -76,6 +76,7 @@ export const draft = {
   },
   files: {
     title: "下载机器稿",
+    short: "下载",
     note: "文件内写明“机器识别，非笔录”、识别引擎和模型散列",
     vtt: "字幕 WebVTT",
     srt: "字幕 SRT",
