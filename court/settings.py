@@ -222,8 +222,8 @@ class Settings(BaseSettings):
     speech_key_file: Path | None = Field(None, description="File that holds that key; wins over COURT_SPEECH_KEY.")
     finals: Literal["captions", "separate", "off"] = Field(
         "captions",
-        description="Who reads the recording of a closed sitting again for the final transcript: the transcripts role, while no "
-        "sitting is in session; `separate`: `court serve --role finals`, best on a machine with a GPU; `off`: nobody.",
+        description="Who reads the recording of a closed sitting again for the final transcript: the transcripts role, while "
+        "no sitting is in session; `separate`: `court serve --role finals`, best on a machine with a GPU; `off`: nobody.",
     )
     captions: bool = Field(default=True, description="Live captions. Off: no transcripts role, no model is loaded.")
     demo: bool = Field(
