@@ -190,6 +190,7 @@ async def test_an_engine_that_cannot_be_used_fails_the_version_with_its_reason(t
         assert (await version_of(case, 2)).problem == "engine_missing"
 
 
+@pytest.mark.long
 async def test_a_version_is_never_made_by_two_engines(tmp_path: Path) -> None:
     async with voiced_case(tmp_path) as case:
         first = SimulatedRecognizer()

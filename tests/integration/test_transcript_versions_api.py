@@ -70,6 +70,12 @@ async def test_from_asking_to_comparing(bed: Bed) -> None:
     (running,) = (await plaintiff.get(f"{path}/versions"))[1]["versions"]
     assert (running["progress"], running["engine"]) == (0.37, "faster-whisper whisper-base 905e5bf8")
     assert "恢复后自动继续" in running["message"]
+    async with bed.parts.database.transaction() as connection:
+        await connection.execute(update(t.jobs).where(t.jobs.c.kind == versions.FINAL).values(state="failed"))
+    await work(bed, problem="")
+    _, given_up = await judge.get(f"{path}/versions")
+    assert [given_up["versions"][0][name] for name in ("state", "problem")] == ["failed", "gave_up"]
+    assert given_up["may_ask"] is True
     assert (await judge.get(f"{path}/versions/1"))[0] == 404  # not before it is whole
     await say(bed, "presiding", 100, "请被告进行答辩。", 1)
     await say(bed, "plaintiff", 3100, "我借给他十二万元。", 1)
