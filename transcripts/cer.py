@@ -1,7 +1,7 @@
 """Character error rate of a transcript against what was said.
 
-Rule: NFKC, Simplified, letters and digits only, digits read out (the kinder of digit by digit and cardinal), 幺 = 一;
-Levenshtein distance by length of the reference.
+Rule: NFKC, Simplified, letters and digits only, digits read out (the kinder of digit by digit and cardinal), 幺 = 一,
+1% = 百分之一; Levenshtein distance by length of the reference.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from transcripts.merging import align
 
 MOST_DIGITS = 16
 _DIGITS = re.compile(r"\d+")
+_PERCENT = re.compile(r"(\d+)%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ def distance(one: str, other: str) -> int:
 
 
 def _plain(text: str, simplify: Callable[[str], str]) -> str:
-    return simplify(unicodedata.normalize("NFKC", text)).replace("幺", "一")
+    written = simplify(unicodedata.normalize("NFKC", text)).replace("幺", "一")
+    return _PERCENT.sub(r"百分之\1", written)
 
 
 def _letters(text: str) -> str:

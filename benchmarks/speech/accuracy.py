@@ -29,6 +29,7 @@ from court.roles.transcripts import COURT_WORDS
 from transcripts.audio import Block
 from transcripts.lines import LineMaker
 from transcripts.listening import Cut, Listener
+from transcripts.model import MarkKind, Utterance
 from transcripts.packing import LONGEST_MS
 from transcripts.reading import READING, read_track
 from transcripts.recognizer import SAMPLE_RATE_HZ, Recognition
@@ -93,7 +94,16 @@ class Bench:
         """The lines that the court would see: guarded, simplified, with the words of the case put in."""
         maker = LineMaker(recognizer, self.simplify)
         lines = (maker.write(found, cut, "sitting", "part_x-audio", "final", words) for cut, found in read)
-        return [Line(line.t0_ms, line.t1_ms, line.text) for line in lines if line is not None]
+        return [Line(line.t0_ms, line.t1_ms, _as_spoken(line)) for line in lines if line is not None]
+
+
+def _as_spoken(line: Utterance) -> str:
+    """The line with its numbers as they were spoken: the rule counts 1% for 百分之一 as wrong."""
+    text = line.text
+    for mark in sorted(line.marks, key=lambda mark: -mark.start):
+        if mark.kind is MarkKind.NUMBER and mark.note:
+            text = text[: mark.start] + mark.note + text[mark.end :]
+    return text
 
 
 def theirs(bench: Bench, **options: object) -> Reader:
