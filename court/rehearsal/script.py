@@ -112,7 +112,7 @@ class Expectations(Part):
     cer_at_most: float | None = Field(None, ge=0, description="Character error rate over all lines said in session.")
     caption_delay_p50_ms_at_most: int | None = Field(None, ge=0)
     onset_ms_at_most: int | None = Field(
-        None, ge=0, description="Worst distance between the beginning of a line and the robot's first word."
+        None, ge=0, description="Worst distance between the beginning of a line and the robot's first word, in ms."
     )
     stray_captions_at_most: int | None = Field(
         None, ge=0, description="Captions of people who said nothing at that time (on the wrong track, or invented)."
