@@ -41,12 +41,21 @@ def court(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProce
 
 
 def play(
-    script: Path, folder: Path, when: Callable[[str], None] = lambda _line: None, *, stores: tuple[str, str] | None = None
+    script: Path,
+    folder: Path,
+    when: Callable[[str], None] = lambda _line: None,
+    *,
+    stores: tuple[str, str] | None = None,
+    within: tuple[str, ...] = (),
 ) -> Played:
-    """Play a script; `when` is told each line of progress as it comes. `stores`: in place of folders."""
+    """Play a script; `when` is told each line of progress as it comes.
+
+    `stores`: in place of folders. `within`: a command that runs ours, in a world of its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     package = folder / "package"
     command = [
+        *within,
         sys.executable,
         "-m",
         "court",
