@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-COUNTED_WORDS = 60_101_967  # running words behind common_words.tsv: jieba's dictionary (MIT licence), words of two or three characters seen 20 times or more, others 100
+COUNTED_WORDS = 60_101_967
+"""Running words behind common_words.tsv: from jieba's dictionary (MIT licence), words of two or three characters that were seen
+20 times or more, others 100 times."""
 
 
 @cache
