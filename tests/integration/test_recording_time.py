@@ -19,6 +19,8 @@ TRUE_WITHIN_MS = 100.0
 TOGETHER_WITHIN_MS = 80.0
 MINUTE_MS = 60_000.0
 SLOWEST_BEHIND_MS = 6_000.0
+SOON_MS = 400.0  # the first report comes after 1,500, and a picture is placed within 600
+APART_MS = 1_000.0
 
 
 def people_of(court: Court, duration_ms: float, seed: int) -> list[Person]:
@@ -48,7 +50,16 @@ def people_of(court: Court, duration_ms: float, seed: int) -> list[Person]:
         odd.new_devices += [start + 100_000.0, start + 330_000.0]
         odd.muted += [(start + 200_000.0, start + 230_000.0)]
         odd.away += [(start + 540_000.0, start + 543_000.0)]
+    for person in (slow, odd):
+        person.claps = clapping_on_return(person)
     return [fast, slow, odd]
+
+
+def clapping_on_return(person: Person) -> list[Clap]:
+    """The claps with one soon after each return: before the first report of a connection tells how picture and sound belong."""
+    first = [to + SOON_MS for _, to in person.away]
+    others = [clap for clap in person.claps if all(abs(clap.t_ms - t_ms) > APART_MS for t_ms in first)]
+    return sorted([*others, *(Clap(t_ms, 2, 2) for t_ms in first)], key=lambda clap: clap.t_ms)
 
 
 @pytest.mark.timeout(300)
