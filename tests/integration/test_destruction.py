@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Executable, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
+from court.cli import main
 from hearing.errors import Conflict, NotNow, NotPermitted
 from hearing.events import RecordDestroyed
 from hearing.ledger import read_entry
@@ -179,6 +180,16 @@ async def test_lines_of_speech_go_under_an_approved_order_alone(stored: StoredCa
     await refused(t.ledger.delete())
     async with database.transaction() as connection:
         assert (await connection.execute(t.utterances.delete())).rowcount == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"), [(["order", "hear_1", "--number", "1"], "--reason"), (["approve", "destr_1"], "--by")]
+)
+def test_the_command_says_what_it_cannot_do_without(
+    arguments: list[str], missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["destroy", *arguments]) == 2
+    assert missing in capsys.readouterr().err
 
 
 KILLED = """

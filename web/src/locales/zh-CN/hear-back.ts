@@ -20,7 +20,7 @@ export const hearBack = {
   state: { written: "已写入", muted: "静音：未开麦克风", lost: "没有收到声音，已写入等长的静音", not_written: "未写入", not_sent: "没有发送图像" },
   age: "{n} 秒前",
   level: "{rms} dB，峰值 {peak}",
-  silent: "静音",
+  silent: "没有声音",
   noLevel: "没有电平",
   meter: "{who}刚写入的音量",
   play: "听一听",
