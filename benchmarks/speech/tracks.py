@@ -20,7 +20,7 @@ from transcripts.recognizer import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Samples
 PAUSES_MS = (600, 3_000)
 NOISE = 3e-4  # of the room in the pauses, −70 dB
 FRAME_MS = 20
-LOUD_SHARE = 0.06  # of the clip's loud frames: from there on somebody speaks
+LOUD_SHARE = 0.2  # of the clip's loud frames: from there on somebody speaks; room noise of the clips reaches 0.16
 LOUD_PERCENTILE = 95
 STEADY_FRAMES = 3  # a click is shorter
 
