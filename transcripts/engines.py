@@ -67,7 +67,7 @@ def prepare(settings: TranscriptSettings, progress: Progress | None = None, *, c
     Raises EngineProblem when the process cannot do its work: live captions, or without `captions` the final pass (`live` is
     then the final engine). Any other engine that cannot be used is told in `troubles`: the work goes on without it.
     """
-    workshop = _Workshop(settings, progress or ProgressLog())
+    workshop = _Workshop(settings, progress or ProgressLog(), later=frozenset({"final", "second"}))
     troubles: list[EngineTrouble] = []
     live = workshop.live(troubles) if captions else None
     final: Recognizer
@@ -107,11 +107,12 @@ def _trouble(use: Use, problem: EngineProblem) -> EngineTrouble:
 
 
 class _Workshop:
-    """Makes engines; two uses of the same weights share them."""
+    """Makes engines; two uses of the same weights share them. For the uses `later` an endpoint may come back by itself."""
 
-    def __init__(self, settings: TranscriptSettings, progress: Progress) -> None:
+    def __init__(self, settings: TranscriptSettings, progress: Progress, later: frozenset[Use] = frozenset()) -> None:
         self._settings = settings
         self._progress = progress
+        self._later = later
         self._loaded: dict[tuple[ModelFiles, str, str], WhisperRecognizer] = {}
 
     def live(self, troubles: list[EngineTrouble]) -> Recognizer:
@@ -134,13 +135,18 @@ class _Workshop:
             case "whisper":
                 return self._whisper(address, use)
             case "http":
-                return self._endpoint(address)
+                return self._endpoint(address, use)
             case "sensevoice" | "paraformer":
                 return SherpaRecognizer(address, address.threads or self._settings.threads)
 
-    def _endpoint(self, address: EngineAddress) -> HttpRecognizer:
+    def _endpoint(self, address: EngineAddress, use: Use) -> HttpRecognizer:
         recognizer = HttpRecognizer(address, self._key(), PROMPT, terms=self._settings.terms)
-        recognizer.warm_up()
+        try:
+            recognizer.warm_up()
+        except EngineAway as problem:
+            if use not in self._later:
+                raise
+            log.warning("transcripts.engine_away", use=use, code=problem.code)
         return recognizer
 
     def _key(self) -> str:

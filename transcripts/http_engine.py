@@ -82,7 +82,11 @@ class HttpRecognizer:
 
     def warm_up(self) -> None:
         """A second of silence, sent as speech will be: address, key, model and answer are all tried. Raises EngineProblem."""
-        self._ask(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), (), words=False)
+        try:
+            self._ask(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), (), words=False)
+        except EngineAway as problem:
+            self._breaker.failed(problem)
+            raise
 
     def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
         """Raises EngineAway while the endpoint does not answer, EngineProblem when it will not take this speech at all."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Literal
 
 import numpy as np
 import structlog
 
-from transcripts.engines import Engines, prepare
-from transcripts.health import CaptionHealth, EngineTrouble
+from transcripts.engines import USES, Engines, prepare
+from transcripts.health import CaptionHealth, EngineTrouble, Use
 from transcripts.http_engine import HttpRecognizer
-from transcripts.recognizer import SAMPLE_RATE_HZ, EngineProblem
+from transcripts.recognizer import SAMPLE_RATE_HZ, EngineProblem, Recognizer
 from transcripts.settings import TranscriptSettings
 
 log = structlog.get_logger(__name__)
@@ -28,11 +29,19 @@ Tell = Callable[[CaptionHealth], Awaitable[None]]
 
 
 def health_of(engines: Engines) -> CaptionHealth:
-    """How the engines are now; only an endpoint can fail after it was tried."""
-    trouble = engines.live.trouble if isinstance(engines.live, HttpRecognizer) else None
-    if trouble is None:
-        return CaptionHealth("on", engines.troubles)
-    return CaptionHealth("away", (EngineTrouble("live", trouble.code, trouble.message), *engines.troubles))
+    """How the engines are now; only an endpoint can fail, and come back, after it was tried."""
+    now = tuple(
+        EngineTrouble(use, problem.code, problem.message if use == "live" else f"{USES[use]}：{problem.message}")
+        for use, endpoint in _endpoints(engines).items()
+        if (problem := endpoint.trouble) is not None
+    )
+    state: Literal["away", "on"] = "away" if any(trouble.use == "live" for trouble in now) else "on"
+    return CaptionHealth(state, (*now, *engines.troubles))
+
+
+def _endpoints(engines: Engines) -> dict[Use, HttpRecognizer]:
+    uses: dict[Use, Recognizer | None] = {"live": engines.live, "final": engines.final, "second": engines.second}
+    return {use: engine for use, engine in uses.items() if isinstance(engine, HttpRecognizer)}
 
 
 async def try_again(engines: Engines) -> None:
@@ -40,9 +49,10 @@ async def try_again(engines: Engines) -> None:
     silence = np.zeros(SAMPLE_RATE_HZ, dtype=np.float32)
     while True:
         await asyncio.sleep(TRY_AGAIN_S)
-        if isinstance(engines.live, HttpRecognizer) and engines.live.trouble is not None:
-            with suppress(EngineProblem):
-                await asyncio.to_thread(engines.live.recognise, silence)
+        for endpoint in _endpoints(engines).values():
+            if endpoint.trouble is not None:
+                with suppress(EngineProblem):
+                    await asyncio.to_thread(endpoint.recognise, silence)
 
 
 class HealthTeller:
