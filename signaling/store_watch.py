@@ -18,7 +18,7 @@ log = structlog.get_logger("signaling.stores")
 
 SILENCE_S = 15.0
 GONE_S, LOST_S = 600.0, 86_400.0
-"""A host that says nothing for so long was taken away, if another one still reports: with an empty spool, or with a full one."""
+"""A host that is silent for so long was taken away, if another one still reports: with an empty spool, or with a full one."""
 LATE_S = 60.0
 """A segment that has waited so long says that shipping is slower than recording."""
 
