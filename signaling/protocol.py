@@ -815,7 +815,7 @@ class RecordView(Message):
     screens: list[RecordScreen]
     lines: list[CaptionView]
     version: int  # whose lines these are: 0 the live draft, else the newest finished version
-    may_edit: bool  # draft.* over HTTP
+    may_edit: bool = False  # draft.* over HTTP
     quiet: list[int]  # t0_ms, t1_ms of each stretch in session in which nobody speaks, one after another
     quiet_from: Literal["speech", "muted"]  # how that is known: by what was recognised, or by closed microphones only
     hidden: list[RecordHidden]

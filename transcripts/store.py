@@ -207,7 +207,10 @@ def _revision(row: RowMapping) -> Revision:
     kind, part = fields.pop("type", None), fields.pop("part", "")
     if kind not in _OPERATIONS:
         raise UnknownOperation(str(kind))
-    operation = _OPERATIONS[kind](**fields)
+    try:
+        operation = _OPERATIONS[kind](**fields)
+    except TypeError as error:  # of this kind, but not as this version knows it
+        raise UnknownOperation(str(kind)) from error
     return Revision(row["id"], row["utterance_id"], operation, ParticipantId(row["author_id"]), _aware(row["at"]), part)
 
 
