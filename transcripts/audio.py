@@ -70,7 +70,7 @@ class OpusTrack:
 
 
 def one_channel(channels: NDArray[Any]) -> Samples:
-    """One channel of several (rows): their mean, or the louder one where they cancel: a microphone wired with one pole turned."""
+    """One channel of several (rows): their mean, or the loudest where they cancel (a microphone with one pole turned)."""
     sound = channels.astype(np.float32, copy=False)
     power = np.square(sound).mean(axis=1)
     loudest: Samples = sound[int(power.argmax())]
