@@ -1,4 +1,4 @@
-"""SenseVoice and Paraformer on sherpa-onnx; the only module that imports sherpa_onnx (an extra: `pip install remote-court[sherpa]`).
+"""SenseVoice and Paraformer on sherpa-onnx; the only module that imports sherpa_onnx (extra `sherpa`).
 
 The library ends the whole process on a file of another kind, so every model is first tried in a process of its own:
 `python -m transcripts.sherpa KIND MODEL TOKENS THREADS DEVICE`.
