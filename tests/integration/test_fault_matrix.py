@@ -24,12 +24,12 @@ def short(name: str, lasts_s: float = 0.0, settle_s: float = 0.0) -> Fault:
 
 
 TOGETHER = (
-    (short("store A down", 4.0), short("kill jobs")),
+    (*((short("disk full", 5.0, 2.0),) if has_namespaces() else ()), short("store A down", 4.0), short("kill jobs")),
     (short("store B down", 4.0), short("kill transcripts")),
     (short("both stores down", 5.0), short("kill shipper"), short("database locked 30 s", 4.0)),
     (short("kill signaling", 0.0, 6.0),),
     (short("truncated segment", 0.0, 9.0),),  # it begins with `kill media`
-    (*((short("disk full", 5.0, 2.0),) if has_namespaces() else ()), short("clock jump", 0.0, 1.0)),
+    (short("clock jump", 0.0, 1.0),),
 )
 CAUSES = {"kill media": "media_restart", "truncated segment": "media_restart", "disk full": "disk_full"}  # the others: none
 LOST_RECEIVED_MS = 2_500  # 2 s of sound, and the moments until the process was dead

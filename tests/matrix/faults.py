@@ -95,7 +95,7 @@ def has_namespaces() -> bool:
 
 def spool_of(folder: Path) -> Path:
     """As the server sees it: it may be mounted in a namespace of its own."""
-    return Path(f"/proc/{pid_of(folder, 'signaling')}/root{folder}/data/spool")
+    return Path(f"/proc/{pid_of(folder, 'shipper')}/root{folder}/data/spool")
 
 
 def fill_disk(folder: Path) -> Callable[[], None]:

@@ -24,6 +24,7 @@ from tests.rehearsing import Played, changed_script, play
 LINE = "speech/loan/loan_16_plaintiff.opus"
 LINE_S = 2.0
 BEFORE_S, AFTER_S = 3.0, 3.0
+TAKEN_MS = 3_500
 LISTENED = "captioned_lines_at_least"
 NOT_IN_COURT = {"outside", "muted"}
 
@@ -105,7 +106,7 @@ def _lengthen(script: dict[str, Any], groups: Sequence[Sequence[Fault]]) -> None
 
 
 def rows_of(names: Sequence[str], played: Played, struck: Sequence[datetime], problems: Sequence[str]) -> list[Row]:
-    """What was lost belongs to the last faults that had begun before its end."""
+    """What was lost belongs to the last faults that had begun by then; see _is_of()."""
     if not (played.package / "sitting-1" / "manifest.json").exists():
         told = (*problems, *played.report["verify"]["problems"], *played.report["problems"])
         return [Row(name, {}, 0, {}, None, 0, "not sealed", told, ended=False) for name in names]
@@ -124,7 +125,7 @@ def rows_of(names: Sequence[str], played: Played, struck: Sequence[datetime], pr
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What package and report say, to be asked for a window of the record clock: of what ended in it."""
+    """What package and report say, to be asked for a window of the record clock: from some faults to the next."""
 
     zero_at: datetime
     lost: Mapping[str, Sequence[Span]]  # by role
@@ -146,19 +147,20 @@ class Told:
         )
 
     def lost_ms(self, window: Window) -> dict[str, int]:
-        return {role: round(sum(t1 - t0 for t0, t1 in spans if _ends_in(window, t1))) for role, spans in self.lost.items()}
+        return {role: round(sum(t1 - t0 for t0, t1 in spans if _is_of(window, t0, t1))) for role, spans in self.lost.items()}
 
     def declared_ms(self, window: Window) -> dict[str, int]:
         """The most that one person has of each cause."""
         by_track: Counter[tuple[str, str]] = Counter()
         for gap in self.gaps:
-            if _ends_in(window, gap["t1_ms"]):
+            if _is_of(window, gap["t0_ms"], gap["t1_ms"]):
                 by_track[gap["cause"], gap["track_id"]] += gap["t1_ms"] - gap["t0_ms"]
         return {cause: max(ms for (one, _), ms in by_track.items() if one == cause) for cause, _ in by_track}
 
     def received_ms(self, window: Window, struck_ms: float, lost_ms: int) -> int:
         """Where media died: what lies between the last sound saved and its death. Else people went on sending: all of it."""
-        died = [gap for gap in self.gaps if gap["cause"] == "media_restart" and _ends_in(window, gap["t1_ms"])]
+        restarts = [gap for gap in self.gaps if gap["cause"] == "media_restart"]
+        died = [gap for gap in restarts if _is_of(window, gap["t0_ms"], gap["t1_ms"])]
         return round(max(0.0, *(struck_ms - gap["t0_ms"] for gap in died))) if died else lost_ms
 
     def without_text(self, window: Window) -> int | None:
@@ -167,8 +169,9 @@ class Told:
         return sum(not line["text"] for line in self.lines if window[0] <= line["said_t_ms"] < window[1])
 
 
-def _ends_in(window: Window, t1_ms: float) -> bool:
-    return window[0] < t1_ms <= window[1]
+def _is_of(window: Window, t0_ms: int, t1_ms: int) -> bool:
+    """What a dying process takes with it began before it died."""
+    return window[0] < min(t1_ms, t0_ms + TAKEN_MS) <= window[1]
 
 
 def _lost(manifest: dict[str, Any], track_id: str, sitting: Path) -> Iterator[Span]:
