@@ -43,9 +43,7 @@ class Draft:
         for utterance in saved:
             await self._broadcast.line(hearing, sitting, speech_line(hearing, opened_at, as_written(utterance)))
 
-    async def captions(
-        self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, after_ms: int | None
-    ) -> CaptionsEdited:
+    async def captions(self, hearing: Hearing, sitting: Sitting, viewer: ParticipantId, after_ms: int | None) -> CaptionsEdited:
         """The lines this viewer may read, in order; with `after_ms` only those that end later or were corrected."""
         async with self._parts.database.read() as connection:
             reading = (await draft_of(connection, sitting.id)).reading
