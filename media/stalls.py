@@ -74,7 +74,9 @@ class LagWatch:
         self._before, self._look = look, following
         if min(look.raw_ms, before.raw_ms if before is not None else look.raw_ms) - self._usual_ms < SUDDEN_MS:
             self._look = self._before = None
-        elif before is not None and before.raw_ms - look.raw_ms < CATCHING_UP_MS:
+        elif before is None or look.raw_ms - before.raw_ms > SUDDEN_MS:
+            return None  # not two that agree: what was late first may be a packet that was repaired, and the stall behind it
+        elif before.raw_ms - look.raw_ms < CATCHING_UP_MS:
             self._look = self._before = None
             return Stall(before.timestamp, before.arrival_ms, min(before.raw_ms, look.raw_ms))
         return None

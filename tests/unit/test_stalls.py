@@ -59,6 +59,18 @@ def test_what_is_said_after_a_stall_is_not_early(stall_ms: float, reports: bool,
 
 
 @settings(max_examples=40, deadline=None)
+@given(late_ms=st.floats(0, 400), stall_ms=st.floats(700, 8_000), seed=st.integers(0, 1_000))
+def test_a_stall_is_seen_behind_a_packet_that_was_repaired(late_ms: float, stall_ms: float, seed: int) -> None:
+    stream = Stream(seed)
+    stream.talk(12_000)
+    stream.talk(20, reports=False, held_until_ms=stream.true_ms + DELAY_MS + late_ms)
+    stream.true_ms += stall_ms
+    resumed_ms = stream.true_ms
+    stream.talk(700, reports=False)
+    assert stream.off_ms(resumed_ms) < 90
+
+
+@settings(max_examples=40, deadline=None)
 @given(held_ms=st.floats(400, 8_000), seed=st.integers(0, 1_000))
 def test_a_network_that_stood_still_is_no_stall(held_ms: float, seed: int) -> None:
     stream = Stream(seed)
