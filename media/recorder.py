@@ -21,6 +21,7 @@ from media.tracks import UpTrack
 DRAIN_TICK_S = 0.05
 STOOD_STILL_MS = 1_000.0
 HEALTH_LASTS_MS = 6_000.0  # three reports
+EARLY_MS = 300.0  # a picture lies before its arrival by what it was on its way: a newcomer's first keyframe is recorded too
 CATCH_UP_MS = 3_000.0  # by then signaling has sent again what was decided while this process stood still
 
 
@@ -163,7 +164,8 @@ class Recorder:
 
     def _begin(self, track: UpTrack, place: Place, interval_ms: float) -> None:
         assert track.live_since_ms is not None
-        start_ms = max(interval_ms, track.live_since_ms - place.zero_ms)
+        came_ms = track.live_since_ms - place.zero_ms - (0.0 if track.kind is Kind.AUDIO else EARLY_MS)
+        start_ms = max(interval_ms, came_ms, self._left.get(track.track_id, came_ms))
         granted = (track.source, track.kind) in self._granted
         self._tracks[track.track_id] = recorder_for(track, place, start_ms, granted)
         if track.track_id in self._left:

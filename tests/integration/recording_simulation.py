@@ -93,7 +93,7 @@ class Network:
 
 @dataclass
 class Clap:
-    """A beep and a flash at one moment; `heard`, `seen`: every packet that begins it arrived."""
+    """A beep and a flash at one moment; `heard`, `seen`: every packet of it arrived."""
 
     t_ms: float
     pitch: int
@@ -117,6 +117,7 @@ class Device:
     want_keyframe: bool = True
     queue: list[bytes] = field(default_factory=list)
     claps: list[Clap] = field(default_factory=list)  # still to come, the last one first
+    beeping: Clap | None = None  # the newest
 
     def clap_of(self, from_ms: float, to_ms: float) -> Clap | None:
         """The clap in this span; what lies before it has been missed."""
@@ -199,12 +200,13 @@ class Person:
             clap = device.clap_of(start_ms, start_ms + length_ms)
             if clap is not None:
                 device.queue = list(beep(clap.pitch, int((clap.t_ms - start_ms) * self.rate)))
+                device.beeping, clap.heard = clap, within(clap.t_ms, self.muted, 700) is None
             silent = not device.queue
             payload = hush() if silent else device.queue.pop(0)
             if not (self.dtx and silent and round(device.ticks / 960) % 20):
                 arrived = self._send(device, payload, device.next_ms, marker=False)
-                if clap is not None and arrived is not None and arrived - clap.t_ms < KEPT_MS:
-                    clap.heard = within(clap.t_ms, self.muted, 700) is None
+                if device.beeping is not None and not silent and not self._is_taken(start_ms, arrived):
+                    device.beeping.heard = False
             device.ticks += 960
 
     def _show(self, device: Device, to_ms: float) -> None:
@@ -226,7 +228,7 @@ class Person:
                 self._send(device, (b"\x00" if n else b"\x10") + part, at_ms + 15, marker=n == len(parts) - 1)
                 for n, part in enumerate(parts)
             ]
-            if clap is not None and all(one is not None and one - at_ms < KEPT_MS for one in arrivals):
+            if clap is not None and all(self._is_taken(at_ms, one) for one in arrivals):
                 clap.seen = within(clap.t_ms, self.muted, 700) is None
             device.next_ms = min(at_ms + PICTURE_MS, device.claps[-1].t_ms if device.claps else at_ms + PICTURE_MS)
 
@@ -240,6 +242,15 @@ class Person:
             arrival_ms += self.slower_picture_ms if device.kind is Kind.VIDEO else 0.0
             self.court.at(arrival_ms, functools.partial(self.court.receive, self, device, packet))
         return arrival_ms
+
+    def _is_taken(self, since_ms: float, arrival_ms: float | None) -> bool:
+        """It came, in time, and before the stream ended of which it was."""
+        ends = [*(start for start, _ in self.away), *self.new_devices]
+        return (
+            arrival_ms is not None
+            and arrival_ms - since_ms < KEPT_MS
+            and not any(since_ms <= end < arrival_ms + STEP_MS for end in ends)
+        )
 
     def _report(self, device: Device, to_ms: float) -> None:
         while device.report_ms < to_ms:

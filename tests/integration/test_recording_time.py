@@ -113,14 +113,17 @@ def files_of(court: Court, name: str, kind: Kind) -> list[tuple[SpooledSegment, 
 def matched(
     claps: list[Clap], found: list[Found], which: Callable[[Clap], int], expected: Callable[[Clap], bool]
 ) -> dict[float, float]:
-    """How far each expected clap was found from its moment, by moment. All are found, and nothing else is."""
+    """How far each expected clap was found from its moment, by moment. All are found, and nothing else is.
+
+    One that is not expected may still be there in part; its pitch then says nothing.
+    """
     offsets: dict[float, float] = {}
     for one in found:
         clap = min(claps, key=lambda c: abs(c.t_ms - one.t_ms))
         off_ms = one.t_ms - clap.t_ms
-        assert which(clap) == one.which, (clap, one)
         assert abs(off_ms) < (TRUE_WITHIN_MS if expected(clap) else 4 * TRUE_WITHIN_MS), (clap, one)
         if expected(clap):
+            assert which(clap) == one.which, (clap, one)
             offsets[clap.t_ms] = off_ms
     missed = [clap for clap in claps if expected(clap) and clap.t_ms not in offsets]
     assert missed == []
