@@ -40,6 +40,7 @@ ENCODER_TAIL_S = 3.0
 TOKENS_PER_S = 14  # fast speech is ~7 characters/s, a rare character needs two tokens
 TOKENS_SPARE = 16
 TOKENS_LIMIT = 448  # of the Whisper decoder
+PROMPTS_KEPT = 64  # of as many vocabularies
 PROMPT_TOKENS = 220  # what the decoder takes before the answer; terms beyond are left out, the last ones first
 ALIGNED_MS = 20  # one step of the alignment
 MEDIAN_STEPS = 7  # smoothing of the alignment, as faster-whisper has it
@@ -80,6 +81,7 @@ class WhisperRecognizer:
         self._simplify = Simplifier()
         self._beam, self._plain, self._guided, self._weighed = beam, plain, guided, plain and weighed
         self._terms = terms
+        self._prompt_tokens = lru_cache(PROMPTS_KEPT)(self._build_prompt)
         self._bare_tokens: list[int] = self._model.get_prompt(self._tokenizer, [], without_timestamps=True)
         self._engine = Engine("faster-whisper", files.name, files.sha256, self._parameters(compute, device))
 
@@ -203,7 +205,8 @@ class WhisperRecognizer:
         features: Samples = self._model.feature_extractor(padded)
         return features[..., :frames]
 
-    def _prompt_tokens(self, terms: tuple[str, ...]) -> list[int]:
+    def _build_prompt(self, terms: tuple[str, ...]) -> list[int]:
+        """Some 12 ms where terms have to be left out: kept by terms, since every stretch of a hearing has the same."""
         if not self._guided:
             return self._bare_tokens
         before = self._tokenizer.encode(f" {PROMPT}{_listed(terms)}")

@@ -65,7 +65,7 @@ SYSTEMS = {  # how the stretches are read, and whether words are replaced by sou
 class HotwordRecognizer(WhisperRecognizer):
     """The words as faster-whisper's hotwords: before the opening sentence, with nothing said about them."""
 
-    def _prompt_tokens(self, terms: tuple[str, ...]) -> list[int]:
+    def _build_prompt(self, terms: tuple[str, ...]) -> list[int]:
         before = self._tokenizer.encode(f" {PROMPT}")
         words = "、".join(terms)
         tokens: list[int] = self._model.get_prompt(self._tokenizer, before, without_timestamps=True, hotwords=words)
