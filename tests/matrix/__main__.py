@@ -20,7 +20,8 @@ and as silence written for what did not come. After the death of `media` most of
 which nothing could be sent; *already received* is what the dying process took with it. *Gaps* are the most that one person has of
 each cause, of more than two seconds or where a segment is cut. *Lines without text* are counted where captions are listened to.
 *Robots stood still*: what they did not send, because the machine that played the hearing was busy with other work; where that is
-much, the row shows the machine rather than the fault.
+much, the row shows the machine rather than the fault. A row that is *complete_with_gaps* and lists none has shorter ones from before
+its fault: robots whose sound or picture began up to a second after the opening (`joining`, `no_media`).
 
 What each fault is, and how it is done: `tests/matrix/faults.py`. The disk is a small file system of its own that somebody else
 writes full to the last byte (a tmpfs in a namespace of the rehearsal; no root is needed, but a machine that allows namespaces).
