@@ -24,11 +24,10 @@ class Line:
 
 @dataclass(slots=True)
 class Score:
-    """Of one system over all tracks; errors and onsets one for each utterance, in the order of the tracks."""
+    """Of one system over all tracks. An utterance (speaker, text) read in several arrangements has the errors of all of them."""
 
     name: str
-    errors: list[Errors] = field(default_factory=list)
-    speakers: list[str] = field(default_factory=list)
+    errors: dict[tuple[str, str], Errors] = field(default_factory=dict)
     onsets_ms: list[int] = field(default_factory=list)  # nearest line begins that much after the voice
     invented: int = 0  # characters
     cpu_s: float = 0.0
@@ -38,8 +37,9 @@ class Score:
 
     def add(self, track: Track, lines: Sequence[Line], simplify: Callable[[str], str]) -> None:
         """One more track."""
-        self.errors += spread([one.text for one in track.spoken], "".join(line.text for line in lines), simplify)
-        self.speakers += [track.speaker] * len(track.spoken)
+        texts = [one.text for one in track.spoken]
+        for text, errors in zip(texts, spread(texts, "".join(line.text for line in lines), simplify), strict=True):
+            self.errors[track.speaker, text] = self.errors.get((track.speaker, text), Errors(0, 0)) + errors
         starts_ms = [line.t0_ms for line in lines]
         self.onsets_ms += [
             min((start_ms - one.voice_ms for start_ms in starts_ms), key=abs, default=one.t1_ms - one.voice_ms)
@@ -51,8 +51,7 @@ class Score:
 
     def rate(self, speakers: Callable[[str], bool] = lambda _: True) -> float:
         """Character error rate over the speakers chosen."""
-        chosen = (error for error, speaker in zip(self.errors, self.speakers, strict=True) if speakers(speaker))
-        return sum(chosen, Errors(0, 0)).rate
+        return sum((errors for (speaker, _), errors in self.errors.items() if speakers(speaker)), Errors(0, 0)).rate
 
     def row(self) -> dict[str, float | str]:
         """What the table shows."""
@@ -68,11 +67,7 @@ class Score:
 
 def difference(one: Score, other: Score, speakers: Callable[[str], bool] = lambda _: True) -> tuple[float, float, float]:
     """Error rate of `one` less that of `other`, with the 95 % interval of a paired bootstrap over utterances."""
-    pairs = [
-        (ours, theirs)
-        for ours, theirs, speaker in zip(one.errors, other.errors, one.speakers, strict=True)
-        if speakers(speaker)
-    ]
+    pairs = [(errors, other.errors[utterance]) for utterance, errors in one.errors.items() if speakers(utterance[0])]
     chance = random.Random(1)
     draws = sorted(_less(chance.choices(pairs, k=len(pairs))) for _ in range(DRAWS))
     return _less(pairs), draws[DRAWS * 25 // 1000], draws[DRAWS * 975 // 1000]

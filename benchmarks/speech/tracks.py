@@ -18,6 +18,8 @@ from tests.simulated_tap import loan_lines
 from transcripts.recognizer import SAMPLE_RATE_HZ, SAMPLES_PER_MS, Samples
 
 PAUSES_MS = (600, 3_000)
+LOAN_PAUSES_MS = (1_000, 4_000)
+REAL_SEED, LOAN_SEED = 7, 3
 NOISE = 3e-4  # of the room in the pauses, −70 dB
 FRAME_MS = 20
 LOUD_SHARE = 0.2  # of the clip's loud frames: from there on somebody speaks; room noise of the clips reaches 0.16
@@ -44,27 +46,32 @@ class Track:
     spoken: tuple[Spoken, ...]
 
 
-def real_tracks(pauses_ms: tuple[int, int] = PAUSES_MS, seed: int = 7) -> list[Track]:
-    """The recorded clips of COURT_SPEECH_DIR; leaves the program with a word when there are none."""
+def real_tracks(arrangement: int = 0) -> list[Track]:
+    """The recorded clips of COURT_SPEECH_DIR; leaves the program with a word when there are none.
+
+    Each arrangement has an order of each speaker's clips and pauses of its own; the first keeps the order of the manifest.
+    """
     folder = os.environ.get("COURT_SPEECH_DIR")
     if not folder or not (Path(folder) / "manifest.jsonl").is_file():
         sys.exit("COURT_SPEECH_DIR names no folder with manifest.jsonl: there is no real speech to measure on")
     rows = [json.loads(line) for line in (Path(folder) / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    return _by_speaker(
-        ((row["speaker"], row["text"].lstrip("\ufeff"), _wave(Path(folder) / row["file"])) for row in rows), pauses_ms, seed
-    )
+    chance = random.Random(REAL_SEED + arrangement)
+    if arrangement:
+        chance.shuffle(rows)
+    clips = ((row["speaker"], row["text"].lstrip("\ufeff"), _wave(Path(folder) / row["file"])) for row in rows)
+    return _by_speaker(clips, PAUSES_MS, chance)
 
 
-def loan_tracks(pauses_ms: tuple[int, int] = (1_000, 4_000), seed: int = 3) -> list[Track]:
-    """The synthetic loan hearing of the rehearsals, one track for each role."""
-    return _by_speaker(((line.role, line.text, _opus(line.file)) for line in loan_lines()), pauses_ms, seed)
+def loan_tracks(arrangement: int = 0) -> list[Track]:
+    """The synthetic loan hearing of the rehearsals, one track for each role; arrangements differ in the pauses."""
+    clips = ((line.role, line.text, _opus(line.file)) for line in loan_lines())
+    return _by_speaker(clips, LOAN_PAUSES_MS, random.Random(LOAN_SEED + arrangement))
 
 
-def _by_speaker(clips: Iterable[tuple[str, str, Samples]], pauses_ms: tuple[int, int], seed: int) -> list[Track]:
+def _by_speaker(clips: Iterable[tuple[str, str, Samples]], pauses_ms: tuple[int, int], chance: random.Random) -> list[Track]:
     own: dict[str, list[tuple[str, Samples]]] = {}
     for speaker, text, samples in clips:
         own.setdefault(speaker, []).append((text, samples))
-    chance = random.Random(seed)
     return [_joined(speaker, parts, pauses_ms, chance) for speaker, parts in own.items()]
 
 

@@ -24,10 +24,18 @@ def test_each_utterance_is_scored_however_the_lines_are_cut() -> None:
     joint, parted = Score("joint"), Score("parted")
     joint.add(TRACK, [Line(1_000, 8_000, "同意调节没有异议")], as_is)
     parted.add(TRACK, [Line(1_000, 3_000, "同意调节"), Line(6_100, 8_000, "没有异议")], as_is)
-    assert joint.errors == parted.errors == [Errors(1, 4), Errors(0, 4)]
+    assert joint.errors == parted.errors == {("a", "同意调解"): Errors(1, 4), ("a", "没有异议"): Errors(0, 4)}
     assert parted.onsets_ms == [-200, -200]
     assert joint.onsets_ms == [-200, -5_300]
     assert (joint.speech_s, joint.track_s) == (4, 12)
+
+
+def test_a_clip_in_two_arrangements_is_one_utterance() -> None:
+    score = Score("one")
+    score.add(TRACK, [Line(1_000, 8_000, "同意调节没有异议")], as_is)
+    score.add(TRACK, [Line(1_000, 8_000, "同意调解没有异意")], as_is)
+    assert score.errors == {("a", "同意调解"): Errors(1, 8), ("a", "没有异议"): Errors(1, 8)}
+    assert score.rate() == 2 / 16
 
 
 def test_text_where_nobody_spoke_is_invented() -> None:
@@ -38,13 +46,13 @@ def test_text_where_nobody_spoke_is_invented() -> None:
 
 def test_the_interval_says_whether_a_difference_may_be_chance() -> None:
     better, worse = Score("better"), Score("worse")
-    better.errors = [Errors(n % 2, 10) for n in range(40)]
-    worse.errors = [Errors(n % 2 + 1, 10) for n in range(40)]
-    better.speakers = worse.speakers = ["a"] * 20 + ["b"] * 20
+    utterances = [("a" if n < 20 else "b", str(n)) for n in range(40)]
+    better.errors = {utterance: Errors(n % 2, 10) for n, utterance in enumerate(utterances)}
+    worse.errors = {utterance: Errors(n % 2 + 1, 10) for n, utterance in enumerate(utterances)}
     assert difference(better, worse) == (-0.1, -0.1, -0.1)
     less, low, high = difference(better, better)
     assert less == low == high == 0
-    worse.errors[:20] = better.errors[:20]
+    worse.errors |= {utterance: better.errors[utterance] for utterance in utterances[:20]}
     less, low, high = difference(better, worse)
     assert less == -0.05
     assert low < -0.05 < high < 0
