@@ -1,7 +1,7 @@
 """Lawful destruction of a hearing's record (依法销毁): after its time of keeping, by order, approved by a second person (a33).
 
 The keys go first, in the transaction that writes it into the ledger: from then on nobody can read what lies in the stores or in
-any copy of them. The machine lines go with them. Then the objects are removed from both stores, as far as these allow it. What
+any copy of them. The machine lines and the words typed for recognition go with them. Then the objects are removed from both stores, as far as these allow it. What
 stays: the ledger, the signed manifests, every hash, and the record of the destruction. Stopped anywhere, it goes on.
 """
 
@@ -223,6 +223,7 @@ class Destroyer:
         if last:
             for exhibit in await exhibits_of(connection, order.hearing_id):
                 await self._stores.keys.destroy_under(connection, _exhibit(court_id, exhibit.id), order.ruling)
+            await store.delete_words(connection, order.hearing_id)
             await store.log_destruction(connection, order, now)
             values |= {"state": "shredded", "shredded_at": now}
         await store.change(connection, order.id, **values)

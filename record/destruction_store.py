@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hearing.model import StaffId
 from storage.ids import new_id
-from storage.tables import access_log, destructions, holds, revisions, sittings, utterances
+from storage.tables import access_log, destructions, hearing_words, holds, revisions, sittings, utterances
 
 _d = destructions.c
 
@@ -114,6 +114,11 @@ async def delete_lines(connection: AsyncConnection, sitting_id: str) -> int:
     """The machine lines and corrections of a sitting; the database lets them go under an approved order alone. How many."""
     await connection.execute(delete(revisions).where(revisions.c.sitting_id == sitting_id))
     return int((await connection.execute(delete(utterances).where(utterances.c.sitting_id == sitting_id))).rowcount)
+
+
+async def delete_words(connection: AsyncConnection, hearing_id: str) -> None:
+    """The words that the clerk typed for recognition: names and places of the case."""
+    await connection.execute(delete(hearing_words).where(hearing_words.c.hearing_id == hearing_id))
 
 
 async def log_destruction(connection: AsyncConnection, order: Order, now: datetime) -> None:

@@ -75,6 +75,8 @@ async def prepare(stored: StoredCase) -> None:
         for person in (CLERK, JUDGE_A, JUDGE_B):
             row = {"id": person.staff_id, "login": person.staff_id, "name": "某", "position": person.position}
             await connection.execute(insert(t.staff).values(court_id=COURT, password_hash="-", disabled=False, **row))
+        words = {"hearing_id": HEARING, "words": ["李建国"], "author_id": CLERK.staff_id, "at": SystemClock().now()}
+        await connection.execute(insert(t.hearing_words).values(id="word_1", court_id=COURT, **words))
         row = await load_sitting(connection, SITTING)
         assert row is not None
         document = to_document(replace(row.sitting, ledger_number=stored.case.number))
@@ -98,15 +100,16 @@ def files(stored: StoredCase, store: str) -> list[str]:
 
 
 async def is_gone(stored: StoredCase) -> bool:
-    """Nothing can be read but manifest and signature; the files are gone from both stores, the lines from the database."""
+    """Nothing can be read but manifest and signature; files are gone from both stores, lines and words from the database."""
     objects = stored.stores.objects()
     with pytest.raises(KeyDestroyed):
         await objects.get(segment_key(COURT, SITTING, f"{JUDGE}-audio", 0))
     assert (await objects.get(manifest_key(COURT, SITTING))).startswith(b"{")
     async with stored.case.database.read() as connection:
         lines = await connection.scalar(select(func.count()).select_from(t.utterances))
+        words = await connection.scalar(select(func.count()).select_from(t.hearing_words))
         opened = await connection.scalar(select(func.count()).where(t.data_keys.c.wrapped.is_not(None)))
-    return (lines, opened, files(stored, "A"), files(stored, "B")) == (0, 2, ["manifest"] * 2, ["manifest"] * 2)
+    return (lines, words, opened, files(stored, "A"), files(stored, "B")) == (0, 0, 2, ["manifest"] * 2, ["manifest"] * 2)
 
 
 async def test_it_is_refused_before_its_time_under_a_hold_and_by_one_person(stored: StoredCase) -> None:
