@@ -98,12 +98,13 @@ class WhisperRecognizer:
         self.recognise(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32))
 
     def recognise(self, samples: Samples, *, terms: tuple[str, ...] = (), words: bool = False) -> Recognition:
-        """What was said; once more without the list of terms when the answer reads out that list."""
+        """What was said; once more with less of a prompt when the answer reads out its list of terms or goes in a loop."""
         encoded = self._model.encode(self._features(samples))
         wanted = (*terms, *(term for term in self._terms if term not in terms))
-        answer = self._decode(encoded, self._prompt_tokens(wanted), len(samples))
-        if recites(answer.text, wanted):
-            answer = self._decode(encoded, self._prompt_tokens(()), len(samples))
+        for prompt in (self._prompt_tokens(wanted), self._prompt_tokens(()), self._bare_tokens):
+            answer = self._decode(encoded, prompt, len(samples))
+            if not recites(answer.text, wanted) and not is_loop(answer.text):
+                break
         if self._plain:
             answer = self._with_plain(encoded, answer, wanted, len(samples))
         return self._with_words(encoded, answer, len(samples)) if words and self._fits(answer.text) else answer

@@ -117,9 +117,9 @@ def theirs(bench: Bench, **options: object) -> Reader:
     return read
 
 
-def live(bench: Bench) -> Reader:
-    """As captions are made: one call for each stretch, beam 1, one reading."""
-    recognizer = bench.recognizer(Manner(beam=1, plain=False))
+def live(bench: Bench, manner: Manner) -> Reader:
+    """As captions are made: one call for each stretch."""
+    recognizer = bench.recognizer(manner)
 
     def read(track: Track) -> list[Line]:
         heard = ((cut, recognizer.recognise(cut.samples, terms=bench.case.terms)) for cut in bench.cuts(track, USUAL))
@@ -149,11 +149,15 @@ FINAL, LIVE = "ours, final", "ours, live"
 
 TABLE: dict[str, Callable[[Bench], Reader]] = {
     PLAIN: partial(theirs, beam_size=5, vad_filter=True),
-    LIVE: live,
+    LIVE: partial(live, manner=Manner(beam=1, plain=False)),
     FINAL: partial(ours, manner=Manner()),
 }
 
 EXPERIMENTS: dict[str, Callable[[Bench], Reader]] = {
+    "live, beam 5": partial(live, manner=Manner(plain=False)),
+    "live, two readings": partial(live, manner=Manner(beam=1, weighed=False)),
+    "live, two readings, beam 5": partial(live, manner=Manner(weighed=False)),
+    "live, no prompt": partial(live, manner=Manner(beam=1, plain=False, guided=False)),
     "faster-whisper, no vad_filter": partial(theirs, beam_size=5),
     "faster-whisper, beam 1": partial(theirs, beam_size=1, vad_filter=True),
     "faster-whisper, prompt": partial(theirs, beam_size=5, vad_filter=True, initial_prompt=PROMPT),

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -24,6 +25,7 @@ from transcripts.cer import Errors, compare
 from transcripts.engines import Engines, prepare
 from transcripts.lines import LineMaker
 from transcripts.listening import Cut, Listener
+from transcripts.recognizer import SAMPLE_RATE_HZ, Recognition
 from transcripts.script import Simplifier
 from transcripts.settings import TranscriptSettings
 from transcripts.vad import VoiceNetwork
@@ -205,6 +207,22 @@ async def test_killed_twice_in_the_middle_of_words_the_role_leaves_out_and_doubl
     check(spoken, signaling)
     spans = sorted((line["track_id"], line["t0_ms"], line["t1_ms"]) for line in signaling.lines)
     assert all(a[0] != b[0] or a[2] <= b[1] for a, b in itertools.pairwise(spans))
+
+
+def test_speech_that_goes_in_a_loop_is_read_again_with_less_of_a_prompt(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts: list[int] = []
+
+    def decode(_encoded: object, prompt: list[int], _samples: int) -> Recognition:
+        prompts.append(len(prompt))
+        return Recognition("没有没有没有没有没有没有" if len(prompts) < 3 else "没有异议", -0.3, 0.0)
+
+    monkeypatch.setattr(engines.live, "_decode", decode)
+    answer = engines.live.recognise(np.zeros(SAMPLE_RATE_HZ, dtype=np.float32), terms=("李建国",))
+    assert answer.text == "没有异议"
+    assert len(prompts) == 3
+    assert prompts == sorted(prompts, reverse=True)
 
 
 @pytest.fixture(scope="module")

@@ -90,8 +90,10 @@ def _lengthen(script: dict[str, Any], groups: Sequence[Sequence[Fault]]) -> None
         for step in script["steps"]
         if step["do"] == "join" or step.get("command") in {"sitting.open_lobby", "sitting.open"}
     ]
-    script["steps"] = [step for step in opening if "refused" not in step]
-    script["steps"].append({"do": "wait", "ms": round(BEFORE_S * 1000)})
+    opening = [step for step in opening if "refused" not in step]
+    before = {"do": "wait", "ms": round(BEFORE_S * 1000)}  # everybody sends when it opens, as people do who waited in the lobby
+    at = next(number for number, step in enumerate(opening) if step.get("command") == "sitting.open")
+    script["steps"] = [*opening[:at], before, *opening[at:], before]
     for group in groups:
         lasts_s = max(fault.lasts_s + fault.settle_s for fault in group)
         script["steps"].append({"do": "say", "who": "plaintiff", "audio": LINE, "text": "没有异议。"})
