@@ -33,6 +33,7 @@ def make_longer(script: dict[str, Any]) -> None:
     script["expect"] = {"recorded_share_at_least": 0.3}
 
 
+@pytest.mark.long  # test_fault_matrix.py kills media in `make test` as well
 @pytest.mark.timeout(500)
 def test_the_rehearsal_finishes_and_the_package_names_the_gap(tmp_path: Path) -> None:
     script = changed_script("short.json", tmp_path / "scripts", make_longer)
