@@ -207,7 +207,7 @@ class Settings(BaseSettings):
         "`https://asr.court.cn/v1?model=NAME`. Unset: the model of COURT_SPEECH_MODEL_DIR on the CPU, int8.",
     )
     speech_final: str = Field(
-        "", description="Engine of the final pass after a sitting, likewise. Unset: as live, with beam 5."
+        "", description="Engine of the final pass after a sitting, likewise. Unset: as live, read with more care."
     )
     speech_second: str = Field(
         "",

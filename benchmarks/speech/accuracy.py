@@ -149,15 +149,15 @@ FINAL, LIVE = "ours, final", "ours, live"
 
 TABLE: dict[str, Callable[[Bench], Reader]] = {
     PLAIN: partial(theirs, beam_size=5, vad_filter=True),
-    LIVE: partial(live, manner=Manner(beam=1, plain=False)),
+    LIVE: partial(live, manner=Manner(plain=False)),
     FINAL: partial(ours, manner=Manner()),
 }
 
 EXPERIMENTS: dict[str, Callable[[Bench], Reader]] = {
-    "live, beam 5": partial(live, manner=Manner(plain=False)),
-    "live, two readings": partial(live, manner=Manner(beam=1, weighed=False)),
-    "live, two readings, beam 5": partial(live, manner=Manner(weighed=False)),
-    "live, no prompt": partial(live, manner=Manner(beam=1, plain=False, guided=False)),
+    "live, beam 1": partial(live, manner=Manner(beam=1, plain=False)),
+    "live, two readings, beam 1": partial(live, manner=Manner(beam=1, weighed=False)),
+    "live, two readings": partial(live, manner=Manner(weighed=False)),
+    "live, beam 1, no prompt": partial(live, manner=Manner(beam=1, plain=False, guided=False)),
     "faster-whisper, no vad_filter": partial(theirs, beam_size=5),
     "faster-whisper, beam 1": partial(theirs, beam_size=1, vad_filter=True),
     "faster-whisper, prompt": partial(theirs, beam_size=5, vad_filter=True, initial_prompt=PROMPT),

@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--beam", type=int, default=1)
+    parser.add_argument("--beam", type=int, default=5)
     parser.add_argument("--data", type=Path, help="where the joined model is kept (default: a temporary folder)")
     parser.add_argument("--json", type=Path, help="write the results here as well")
     arguments = parser.parse_args()

@@ -89,7 +89,7 @@ class Bench:
         kind = HotwordRecognizer if decode == "hotwords" else WhisperRecognizer
         final = reading == "final"
         return kind(
-            self.files, threads=self.threads, workers=1, beam=5 if final else 1, plain=final,
+            self.files, threads=self.threads, workers=1, beam=5, plain=final,
             terms=() if decode == "none" else COURT_WORDS, shared=self.loaded,
         )  # fmt: skip
 

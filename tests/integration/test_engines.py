@@ -58,7 +58,7 @@ def test_each_use_has_its_own_parameters_over_the_same_weights(engines: Engines)
     made = [recognizer.engine for recognizer in (engines.live, engines.final, engines.second)]
     parameters = [json.loads(engine.parameters) for engine in made]
     assert [(one["beam"], one["plain_reading"], bool(one["prompt"])) for one in parameters] == [
-        (1, False, True), (5, True, True), (1, False, False),
+        (5, False, True), (5, True, True), (1, False, False),
     ]  # fmt: skip
     assert all((one["compute"], one["device"]) == ("int8", "cpu") for one in parameters)
     assert {engine.model_sha256[:8] for engine in made} == {"905e5bf8"}
