@@ -297,7 +297,7 @@ def _placed(text: str, words: list[dict[str, Any]], length_ms: int) -> tuple[Hea
             return ()
         begins.append(begin)
         position = begin + len(said)
-    if letters_of(text[position:]):
+    if not begins or letters_of(text[position:]):
         return ()
     ends = [*begins[1:], len(text)]
     return tuple(

@@ -92,6 +92,12 @@ async def test_words_that_are_not_the_texts_own_are_not_believed(words: list[obj
         assert (await hear(engine(url), words=True)).words == ()
 
 
+@pytest.mark.parametrize("answer", [{"text": ""}, {"text": "", "words": []}, {"text": " ", "segments": [], "words": []}])
+async def test_nothing_heard_is_an_answer(answer: dict[str, object]) -> None:
+    async with serving(Endpoint(answer=answer)) as url:
+        assert await hear(engine(url), words=True) == Recognition("", UNKNOWN_LOGPROB, 0.0)
+
+
 async def test_times_outside_the_sound_are_brought_into_it() -> None:
     words = [{"word": "同", "start": -1, "end": 0.5, "probability": 7}, {"word": "意", "start": 0.4, "end": 99}]
     async with serving(Endpoint(answer={"text": "同意", "words": words})) as url:
