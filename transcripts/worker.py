@@ -164,7 +164,8 @@ async def follow(tap: TapClient, pipeline: Pipeline, unheard: Unheard, outbox: O
             case Hello():
                 log.info("transcripts.tap_connected", worker_id=message.worker_id, next_seq=message.next_seq)
             case Overflow():
-                log.warning("transcripts.tap_overflow", from_seq=message.from_seq, to_seq=message.to_seq)
+                if message.spans:  # at start everything before the ring is told, mostly nothing
+                    log.warning("transcripts.tap_overflow", from_seq=message.from_seq, to_seq=message.to_seq)
                 for span in unheard.of(message):
                     outbox.lost(span)
             case TapPacket():

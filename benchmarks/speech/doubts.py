@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.speech.accuracy import Bench, Manner
 from benchmarks.speech.scoring import Line, Score, difference
 from benchmarks.speech.tracks import Track, real_tracks
+from transcripts.chinese import cardinal, digit_by_digit
 from transcripts.engines import prepare as prepare_engines
 from transcripts.lines import LineMaker
 from transcripts.listening import Cut
@@ -37,23 +39,36 @@ ROWS: dict[str, frozenset[MarkKind]] = {
     "either": DOUBTS,
 }
 Letter = tuple[str, frozenset[MarkKind]]
+DIGITS = re.compile(r"(\d+)(%?)")
 
 
-def letters_of(line: Utterance) -> Iterator[Letter]:
-    """The letters of a line as they were spoken, each with the doubts that lie on it."""
-    numbers = {mark.start: mark for mark in line.marks if mark.kind is MarkKind.NUMBER and mark.note}
+def letters_of(line: Utterance, said: str = "") -> Iterator[Letter]:
+    """The letters of a line as they were spoken, each with the doubts that lie on it; digits read out as they stand in `said`."""
+    spoken_as = {mark.start: mark for mark in line.marks if mark.kind is MarkKind.NUMBER and mark.note}
     at = 0
     while at < len(line.text):
-        number = numbers.get(at)
-        end, spoken = (number.end, number.note) if number else (at + 1, line.text[at])
+        number, digits = spoken_as.get(at), DIGITS.match(line.text, at)
+        if number is not None:
+            end, spoken = number.end, number.note
+        elif digits is not None:
+            end, spoken = digits.end(), _read_out(digits, said)
+        else:
+            end, spoken = at + 1, line.text[at]
         doubts = frozenset(mark.kind for mark in line.marks if mark.kind in DOUBTS and mark.start < end and at < mark.end)
         yield from ((letter, doubts) for letter in spoken if letter.isalnum())
         at = end
 
 
-def judged(track: Track, written: Sequence[Letter]) -> Iterator[tuple[bool, frozenset[MarkKind]]]:
+def _read_out(digits: re.Match[str], said: str) -> str:
+    part = "百分之" if digits[2] else ""
+    readings = [part + way(digits[1]) for way in (cardinal, digit_by_digit)]
+    return next((reading for reading in readings if reading in said), readings[0])
+
+
+def judged(track: Track, lines: Iterable[Utterance]) -> Iterator[tuple[bool, frozenset[MarkKind]]]:
     """Each letter written: whether it is wrong, and its doubts."""
-    said = [letter for spoken in track.spoken for letter in spoken.text if letter.isalnum()]
+    said = "".join(letter for spoken in track.spoken for letter in spoken.text if letter.isalnum())
+    written = [letter for line in lines for letter in letters_of(line, said)]
     for place, other in align(said, [letter for letter, _ in written]):
         if other is not None:
             yield place is None or said[place] != written[other][0], written[other][1]
@@ -89,7 +104,7 @@ def read(bench: Bench, second: Recognizer | None) -> dict[str, object]:
             theirs.add(track, [_spoken(line) for line in others if line is not None], bench.simplify)
             lines = [(opinion.on(line, cut, NO_WORDS), cut) for line, cut in lines]
         ours.add(track, [_spoken(line) for line, _ in lines], bench.simplify)
-        letters += judged(track, [letter for line, _ in lines for letter in letters_of(line)])
+        letters += judged(track, [line for line, _ in lines])
     rows = [row(name, letters) for name in ROWS if second or name == "low confidence"]
     found: dict[str, object] = {"cer": round(ours.rate(), 4), "marks": rows}
     if second:

@@ -59,6 +59,8 @@ export const draft = {
     waiting: "终稿 {n} 等待识别",
     failed: "终稿 {n} 没有完成",
     again: "重新识别",
+    againNote: "用庭后引擎再识别一遍录音，成为新的一稿；原有各稿和已更正的行都保留",
+    more: "更多",
     asked: "已排队重新识别",
     compare: "对比",
     from: "旧稿",
@@ -76,7 +78,6 @@ export const draft = {
   },
   files: {
     title: "下载机器稿",
-    short: "下载",
     note: "文件内写明“机器识别，非笔录”、识别引擎和模型散列",
     vtt: "字幕 WebVTT",
     srt: "字幕 SRT",
