@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from court.cli import main
+from tests.rehearsing import court
 from tests.simulated_tap import loan_lines
 from tests.small_models import ENGLISH_ONLY, cut_off_copy, whisper_folder
 from tests.transcription_endpoint import Endpoint, serving
@@ -184,14 +184,12 @@ def test_every_engine_is_checked_by_itself(engines: Engines, settings: Transcrip
 
 
 @pytest.mark.long
-def test_the_doctor_says_what_to_do(
-    engines: Engines, settings: TranscriptSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(settings.data_dir)
-    monkeypatch.setenv("COURT_DATA", str(settings.data_dir))
-    monkeypatch.setenv("COURT_SPEECH_SECOND", "no-such-model")
-    assert main(["doctor"]) == 1
-    lines = capsys.readouterr().out.splitlines()
+def test_the_doctor_says_what_to_do(settings: TranscriptSettings) -> None:
+    folder = settings.data_dir
+    (folder / ".env").write_text(f"COURT_DATA={folder}\nCOURT_SPEECH_SECOND=no-such-model\n", encoding="utf-8")
+    told = court("doctor", cwd=folder)
+    assert told.returncode == 1
+    lines = told.stdout.splitlines()
     assert lines[0] == "实时字幕：可用　faster-whisper whisper-base 905e5bf8（cpu int8）"
     assert lines[2].startswith("对照识别：不可用　[model_missing] ")
     assert "；请放入模型" in lines[2]
