@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
+from transcripts.guards import letters_of
 from transcripts.model import Line
 
 SHARED_MS = 300  # lines that share less than this only touch: each is padded by a fifth of a second
@@ -29,7 +30,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Old and new lines of a track that tell the same stretch; `pieces` in reading order."""
+    """Old and new lines of a track that tell the same stretch; `pieces` in reading order.
+
+    `change` is same where the words are: marks are the machine's, and two readings rarely set the same ones.
+    """
 
     change: Change
     track_id: str
@@ -69,7 +73,7 @@ def _groups(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[list[Line], 
 def _row(old: list[Line], new: list[Line]) -> Row:
     lines = [*old, *new]
     before, after = ("".join(line.text for line in side) for side in (old, new))
-    change: Change = "removed" if not new else "added" if not old else "same" if before == after else "changed"
+    change: Change = "removed" if not new else "added" if not old else "same" if letters_of(before) == letters_of(after) else "changed"
     return Row(
         change, _track(lines[0]), min(line.utterance.t0_ms for line in lines), max(line.utterance.t1_ms for line in lines),
         tuple(old), tuple(new), tuple(_pieces(before, after)),

@@ -34,6 +34,7 @@ from transcripts.model import Utterance
 from transcripts.reading import read_track
 from transcripts.recognizer import EngineAway, EngineProblem, Recognizer, Samples
 from transcripts.second_opinion import SecondOpinion
+from transcripts.sentences import ended
 from transcripts.store import RecordedSegment, RecordedTrack
 from transcripts.stretches import SPEECH_MS, Span, Stretch
 from transcripts.vad import VoiceNetwork
@@ -83,7 +84,7 @@ class Reader:
             if line is not None:
                 checked = line if self.second is None else self.second.on(line, cut, words)
                 lines.append(replace(checked, level_db=level_db(cut.samples)))
-        return lines
+        return ended(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,10 @@ from transcripts.guards import is_loop, recites
 from transcripts.merging import merge
 from transcripts.model import Engine
 from transcripts.recognizer import SAMPLE_RATE_HZ, HeardWord, Recognition, Samples
+from transcripts.replacing import Replacer
 from transcripts.rewording import WEIGHT, Lexicon, reword
 from transcripts.script import Simplifier
+from transcripts.vocabulary import CaseWords
 from transcripts.weights import ModelFiles
 from transcripts.word_lists import word_costs
 
@@ -120,7 +122,7 @@ class WhisperRecognizer:
             ear = partial(self._hear, encoded, samples)
             text = reword(text, texts if is_loop(guided.text) else [*texts, guided.text], _lexicon(terms), ear)
         if not is_loop(guided.text):
-            text = merge(text, guided.text, terms, self._simplify, _alike)
+            text = merge(text, _spelled(guided.text, terms), terms, self._simplify, _alike)
         return Recognition(text, plain.average_logprob, plain.no_speech_probability)
 
     def _decode(self, encoded: StorageView, prompt_tokens: list[int], samples: int) -> Recognition:
@@ -241,6 +243,16 @@ def _alike(term: str, heard: str) -> bool:
         return False
     steps = sum(pinyin.step(one, other) for one, other in zip(pinyin.readings(term), pinyin.readings(heard), strict=True))
     return steps <= len(term) * pinyin.CLOSE
+
+
+def _spelled(text: str, terms: tuple[str, ...]) -> str:
+    """The reading with those terms in their own characters that it has by sound: 答辨 is 答辩, a common word stays."""
+    return _replacer().replace(text, CaseWords(legal=terms))[0]
+
+
+@cache
+def _replacer() -> Replacer:
+    return Replacer(word_costs(), pinyin.readings, pinyin.word_readings, pinyin.step)
 
 
 @cache

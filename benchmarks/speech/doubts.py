@@ -42,7 +42,7 @@ Letter = tuple[str, frozenset[MarkKind]]
 DIGITS = re.compile(r"(\d+)(%?)")
 
 
-def letters_of(line: Utterance, said: str = "") -> Iterator[Letter]:
+def letters_of(line: Utterance, said: str) -> Iterator[Letter]:
     """The letters of a line as they were spoken, each with the doubts that lie on it; digits read out as they stand in `said`."""
     spoken_as = {mark.start: mark for mark in line.marks if mark.kind is MarkKind.NUMBER and mark.note}
     at = 0
@@ -62,12 +62,16 @@ def letters_of(line: Utterance, said: str = "") -> Iterator[Letter]:
 def _read_out(digits: re.Match[str], said: str) -> str:
     part = "百分之" if digits[2] else ""
     readings = [part + way(digits[1]) for way in (cardinal, digit_by_digit)]
-    return next((reading for reading in readings if reading in said), readings[0])
+    return next((reading for reading in readings if reading in said), digits[1])
+
+
+def said_in(track: Track) -> str:
+    return "".join(letter for spoken in track.spoken for letter in spoken.text if letter.isalnum())
 
 
 def judged(track: Track, lines: Iterable[Utterance]) -> Iterator[tuple[bool, frozenset[MarkKind]]]:
     """Each letter written: whether it is wrong, and its doubts."""
-    said = "".join(letter for spoken in track.spoken for letter in spoken.text if letter.isalnum())
+    said = said_in(track)
     written = [letter for line in lines for letter in letters_of(line, said)]
     for place, other in align(said, [letter for letter, _ in written]):
         if other is not None:
@@ -101,9 +105,9 @@ def read(bench: Bench, second: Recognizer | None) -> dict[str, object]:
         ]
         if opinion is not None and ear is not None:
             others = [ear.make("sitting", "part_x-audio", cut, "final", NO_WORDS) for _, cut in lines]
-            theirs.add(track, [_spoken(line) for line in others if line is not None], bench.simplify)
+            theirs.add(track, [_spoken(line, track) for line in others if line is not None], bench.simplify)
             lines = [(opinion.on(line, cut, NO_WORDS), cut) for line, cut in lines]
-        ours.add(track, [_spoken(line) for line, _ in lines], bench.simplify)
+        ours.add(track, [_spoken(line, track) for line, _ in lines], bench.simplify)
         letters += judged(track, [line for line, _ in lines])
     rows = [row(name, letters) for name in ROWS if second or name == "low confidence"]
     found: dict[str, object] = {"cer": round(ours.rate(), 4), "marks": rows}
@@ -112,8 +116,8 @@ def read(bench: Bench, second: Recognizer | None) -> dict[str, object]:
     return found
 
 
-def _spoken(line: Utterance) -> Line:
-    return Line(line.t0_ms, line.t1_ms, "".join(letter for letter, _ in letters_of(line)))
+def _spoken(line: Utterance, track: Track) -> Line:
+    return Line(line.t0_ms, line.t1_ms, "".join(letter for letter, _ in letters_of(line, said_in(track))))
 
 
 def main() -> None:

@@ -36,6 +36,12 @@ def test_the_same_words_cut_elsewhere_are_no_change() -> None:
     assert shown(diff(new, old)) == [("same", "现在开庭。首先核对当事人身份。")]
 
 
+def test_marks_alone_are_no_change_and_still_shown() -> None:
+    assert shown(diff([said(0, 2000, "首先，核对身份。")], [said(0, 2000, "首先核对身份，")])) == [
+        ("same", "首先-，-核对身份-。-+，+")
+    ]
+
+
 def test_chains_of_overlaps_belong_together_and_neighbours_do_not() -> None:
     old = [said(0, 3000, "甲乙"), said(3000, 6000, "丙丁"), said(6000, 9000, "戊己")]
     new = [said(0, 4500, "甲乙丙"), said(4500, 6100, "丁"), said(6100, 9000, "戊己")]

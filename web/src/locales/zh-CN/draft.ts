@@ -54,7 +54,6 @@ export const draft = {
     name: "版本",
     live: "实时稿",
     final: "终稿 {n}",
-    current: "（现用）",
     running: "终稿 {n} 正在识别，已完成 {percent}%",
     waiting: "终稿 {n} 等待识别",
     failed: "终稿 {n} 没有完成",
