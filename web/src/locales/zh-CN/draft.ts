@@ -59,7 +59,7 @@ export const draft = {
     failed: "终稿 {n} 没有完成",
     again: "重新识别",
     againNote: "用庭后引擎再识别一遍录音，成为新的一稿；原有各稿和已更正的行都保留",
-    more: "更多",
+    more: "下载与重新识别",
     asked: "已排队重新识别",
     compare: "对比",
     from: "旧稿",
