@@ -73,7 +73,9 @@ def _groups(old: Sequence[Line], new: Sequence[Line]) -> list[tuple[list[Line], 
 def _row(old: list[Line], new: list[Line]) -> Row:
     lines = [*old, *new]
     before, after = ("".join(line.text for line in side) for side in (old, new))
-    change: Change = "removed" if not new else "added" if not old else "same" if letters_of(before) == letters_of(after) else "changed"
+    change: Change = (
+        "removed" if not new else "added" if not old else "same" if letters_of(before) == letters_of(after) else "changed"
+    )
     return Row(
         change, _track(lines[0]), min(line.utterance.t0_ms for line in lines), max(line.utterance.t1_ms for line in lines),
         tuple(old), tuple(new), tuple(_pieces(before, after)),
