@@ -1,8 +1,9 @@
 """Lawful destruction of a hearing's record (依法销毁): after its time of keeping, by order, approved by a second person (a33).
 
 The keys go first, in the transaction that writes it into the ledger: from then on nobody can read what lies in the stores or in
-any copy of them. The machine lines and the words typed for recognition go with them. Then the objects are removed from both stores, as far as these allow it. What
-stays: the ledger, the signed manifests, every hash, and the record of the destruction. Stopped anywhere, it goes on.
+any copy of them. The machine lines and the words typed for recognition go with them. Then the objects are removed from both
+stores, as far as these allow it. What stays: the ledger, the signed manifests, every hash, and the record of the destruction.
+Stopped anywhere, it goes on.
 """
 
 from __future__ import annotations

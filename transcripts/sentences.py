@@ -1,4 +1,4 @@
-"""How a line of a final reading ends: its marks were written for a whole pack, and a stretch begins and ends at pauses. Pure."""
+"""How a line of a final reading ends: its marks were written for a whole pack, while it begins and ends at pauses. Pure."""
 
 from __future__ import annotations
 
