@@ -10,16 +10,15 @@ from dataclasses import replace
 import structlog
 
 from hearing.model import SittingId
-from transcripts import chinese, pinyin
+from transcripts import chinese
 from transcripts.guards import Heard, judge
 from transcripts.listening import Cut
 from transcripts.marks import doubted_stretches, marks_of
 from transcripts.model import Engine, Utterance, Word, participant_of, utterance_id
 from transcripts.numbers import write_numbers
 from transcripts.recognizer import HeardWord, Recognition, Recognizer
-from transcripts.replacing import Replacer
 from transcripts.vocabulary import NO_WORDS, CaseWords
-from transcripts.word_lists import word_costs
+from transcripts.word_lists import replacer
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,7 @@ class LineMaker:
         self._recognizer = recognizer
         self._simplify = simplify
         self._words_of = words_of
-        self._replacer = Replacer(word_costs(), pinyin.readings, pinyin.word_readings, pinyin.step)
+        self._replacer = replacer()
 
     def knowing(self, words_of: Callable[[str], CaseWords]) -> LineMaker:
         """The same maker with the vocabularies of cases."""

@@ -23,12 +23,11 @@ from transcripts.guards import is_loop, recites
 from transcripts.merging import merge
 from transcripts.model import Engine
 from transcripts.recognizer import SAMPLE_RATE_HZ, HeardWord, Recognition, Samples
-from transcripts.replacing import Replacer
 from transcripts.rewording import WEIGHT, Lexicon, reword
 from transcripts.script import Simplifier
 from transcripts.vocabulary import CaseWords
 from transcripts.weights import ModelFiles
-from transcripts.word_lists import word_costs
+from transcripts.word_lists import replacer, word_costs
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
@@ -247,12 +246,7 @@ def _alike(term: str, heard: str) -> bool:
 
 def _spelled(text: str, terms: tuple[str, ...]) -> str:
     """The reading with those terms in their own characters that it has by sound: 答辨 is 答辩, a common word stays."""
-    return _replacer().replace(text, CaseWords(legal=terms))[0]
-
-
-@cache
-def _replacer() -> Replacer:
-    return Replacer(word_costs(), pinyin.readings, pinyin.word_readings, pinyin.step)
+    return replacer().replace(text, CaseWords(legal=terms))[0]
 
 
 @cache

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
+from transcripts import pinyin
+from transcripts.replacing import Replacer
+
 COUNTED_WORDS = 60_101_967
 """Running words behind common_words.tsv: from jieba's dictionary (MIT licence), words of two or three characters that were seen
 20 times or more, others 100 times."""
@@ -25,6 +28,12 @@ def word_costs() -> Mapping[str, float]:
     """What each common word costs in nats: −ln of its share of running text. A word that is not there is rare."""
     rows = (line.split("\t") for line in _read("common_words.tsv").splitlines())
     return {word: math.log(COUNTED_WORDS / int(count)) for word, count in rows}
+
+
+@cache
+def replacer() -> Replacer:
+    """The replacer over the common words, by the sounds of Mandarin: one for all, since it keeps the words of each case."""
+    return Replacer(word_costs(), pinyin.readings, pinyin.word_readings, pinyin.step)
 
 
 def _read(name: str) -> str:

